@@ -463,6 +463,18 @@ def _create_function_from_graph(name: str, graph: Any) -> Any:
     return ScriptFunction(_C._function_from_graph(name, graph))
 
 
+def _jit_interpret_graph(graph: Any, inputs: tuple) -> Any:
+    """What a graph gives for these inputs."""
+    return _create_function_from_graph("forward", graph)(*inputs)
+
+
+def _infer_size(a: Any, b: Any) -> Any:
+    """The shape that two shapes are broadcast to."""
+    from .functional import broadcast_shapes
+
+    return broadcast_shapes(a, b)
+
+
 def _jit_assert_is_instance(obj: Any, wanted: Any) -> None:
     """Raises RuntimeError unless a script could be given obj where that type is wanted."""
     text = str(wanted)
@@ -499,8 +511,8 @@ def _await() -> type:
     return _Await
 
 
-def _containers(name: str) -> Any:
-    return lambda: getattr(importlib.import_module(".jit._containers", _C.__package__), name)
+def _of(module: str, name: str) -> Any:
+    return lambda: getattr(importlib.import_module(module, _C.__package__), name)
 
 
 def _unit() -> type:
@@ -546,7 +558,10 @@ def of(name: str) -> Any:
 
 
 _MADE = {"_VariableFunctions": _variable_functions, "_autograd": _autograd, "CompilationUnit": _unit, "_Await": _await,
-         "ScriptList": _containers("ScriptList"), "ScriptDict": _containers("ScriptDict")}  # fmt: skip
+         "ScriptList": _of(".jit._containers", "ScriptList"), "ScriptDict": _of(".jit._containers", "ScriptDict"),
+         "ScriptMethod": _of(".jit._modules", "ScriptMethod"),
+         "PyTorchFileReader": _of("._file_reader", "PyTorchFileReader"),
+         "PyTorchFileWriter": _of("._file_reader", "PyTorchFileWriter")}  # fmt: skip
 _OF_C = {
     name
     for name in globals()

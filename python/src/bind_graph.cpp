@@ -200,6 +200,8 @@ PyMethodDef node_methods[] = {
      METH_NOARGS, "the schema of the operator it calls, as text"},
     {"_location", RL_METHOD(return location_to_python(part_of<Node>(self))), METH_NOARGS,
      "(file, line, column, source around)"},
+    {"_set_location", RL_METHOD(part_of<Node>(self).location = placed(self, a)->location; Py_RETURN_NONE), METH_O,
+     "says that it came from where another node did"},
     {"attributeNames",
      RL_METHOD(Object list = check(PyList_New(0));
                for (const auto& [name, v] : part_of<Node>(self).attributes()) if (!v.is_capsule())

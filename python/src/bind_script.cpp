@@ -12,6 +12,7 @@
 #include "rushlight/graph/tracer.h"
 #include "rushlight/io/zip.h"
 #include "rushlight/script/import.h"
+#include "rushlight/script/inferred.h"
 #include "rushlight/script/inspect.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
@@ -177,12 +178,15 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
             member = str("Expected a member of ", a.type, " but instead found type ", from_python(value).type(), ": ");
           } catch (const Error&) {}  // what it is is said below
         }
-        throw RuntimeError(str(member, name, "() Expected a value of type '", a.type, "'", told_fields(*a.type),
-                               " for argument '", a.name, "' but instead found type '", Py_TYPE(value)->tp_name,
-                               "'. Position: ", i - first, ". Declaration: ", schema.text(),
-                               a.type->is(Type::Kind::Tensor)
-                                   ? ". Hint: a parameter without an annotation is inferred to be a Tensor; annotate it"
-                                   : ""));
+        const bool inferred = a.type == script::inferred_tensor();
+        throw RuntimeError(str(member, name, "() Expected a value of type '", a.type, inferred ? " (inferred)'" : "'",
+                               told_fields(*a.type), " for argument '", a.name, "' but instead found type '",
+                               Py_TYPE(value)->tp_name, "'.",
+                               inferred ? str(" Inferred '", a.name,
+                                              "' to be of type 'Tensor' because it was not annotated with an explicit "
+                                              "type.")
+                                        : std::string(),
+                               " Position: ", i - first, ". Declaration: ", schema.text()));
       }
     }
   }

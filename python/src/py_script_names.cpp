@@ -208,7 +208,10 @@ void run_python(IValue* args, IValue* rets) {
     if (type.is(Type::Kind::None) || (type.is(Type::Kind::Tensor) && result.get() == Py_None)) return;  // no tensor
     try {
       rets[0] = from_python(result.get(), type);
-    } catch (const Error& e) { throw RuntimeError(str("the ignored function '", call.name, "': ", e.text())); }
+    } catch (const Error& e) {
+      throw RuntimeError(str("the ignored function '", call.name, "' is said to return a value of type '", type.text(),
+                             "' but instead got value of type ", type_name(result.get()), ": ", e.text()));
+    }
   } catch (const ErrorSet&) { throw_python_error(); }
 }
 class PythonFunction final : public script::Sugared {

@@ -399,6 +399,7 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
     };
     if (plain(*x->type()) && plain(*y->type()) && x->type()->kind() != y->type()->kind())
       return constant_of(op == "is not");  // 1 is not True, though it equals it
+    if (x->type()->is(TK::Bool) && y->type()->is(TK::Bool)) return binary(range, op == "is" ? "==" : "!=", a, b);
     Value* r = emit_typed(range, op == "is" ? "aten::__is__" : "aten::__isnot__", {x, y}, Type::boolean());
     return std::make_shared<SimpleValue>(r);
   }

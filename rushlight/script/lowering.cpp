@@ -2,6 +2,7 @@
 #include "rushlight/script/lowering.h"
 
 #include "rushlight/graph/passes/passes.h"
+#include "rushlight/script/inferred.h"
 
 namespace rushlight::script {
 
@@ -93,6 +94,14 @@ static bool is_display(const Expr& e) {
            p.name, "'. Let None be the default, and make it inside"));
 }
 
+const TypePtr& inferred_tensor() {
+  struct Inferred : Type {
+    Inferred() : Type(Kind::Tensor, {}) {}
+  };
+  static const TypePtr type = std::make_shared<Inferred>();
+  return type;
+}
+
 void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& self_type) {
   if (self_type && def.params.empty()) fail(def.range, str("methods must have a self argument: '", def.text, "'"));
   Scope top;
@@ -106,7 +115,7 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
     Argument a;
     a.name = p.name;
     a.kwarg_only = p.kwarg_only;
-    a.type = self ? self_type : p.annotation ? type_of(*p.annotation) : Type::tensor();
+    a.type = self ? self_type : p.annotation ? type_of(*p.annotation) : inferred_tensor();
     if (const graph::ClassType* c = graph::as_class(self_type);
         i == 1 && !p.annotation && c && into.name == "__setstate__")
       if (graph::Function* get = c->find_method("__getstate__"); get && get->made() && get->schema.returns.size() == 1)
@@ -147,7 +156,7 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
         fail(p.range, str("Expected a default value of type ", a.type, " (type annotation) on parameter \"", p.name,
                           "\": its default is no constant of that type"));
     }
-    Value* in = graph_.add_input(p.name, a.type);
+    Value* in = graph_.add_input(p.name, a.type == inferred_tensor() ? Type::tensor() : a.type);
     top.names[p.name] = std::make_shared<SimpleValue>(in);
     if (!self && !p.annotation && a.type->is(Type::Kind::Tensor)) inferred_.insert(in);
     schema.args.push_back(std::move(a));

@@ -282,6 +282,11 @@ SugaredPtr Lowering::call_operator(const Range& range, const std::string& given_
       graph::Node* before = graph_.insert_point()->previous();
       if (match(range, *schema, args, inputs, why, implicit, true)) {
         if (what.first && scripted_record(*what.first)) return call_record(*this, range, *what.first, inputs);
+        // rsub(y, x) is x - y, which passes know.
+        if (what.first && schema->name == "rsub" && inputs[1]->type()->is(TK::Tensor)) {
+          std::swap(inputs[0], inputs[1]);
+          return graph_value(emit_typed(range, "aten::sub", inputs, Type::tensor()));
+        }
         graph::Node* n = emit(range, what.first ? schema->symbol() : schema->name, inputs, 0);
         n->op = what.first;
         n->primitive = what.second;

@@ -210,3 +210,184 @@ def test_exported_methods_of_state_dicts_are_called():
 
     scripted = torch.jit.script(Parent())
     assert list(scripted.state_dict()) == ["child.fc.weight", "child.fc.bias"] and scripted.child.saved
+
+
+def test_graphs_are_changed_in_python():
+    @torch.jit.script
+    def f(x):
+        y = x + 1
+        return y * y
+
+    @torch.jit.script
+    def thrice(x):
+        return x + x + x
+
+    graph = f.graph
+    add, mul = graph.findNode("aten::add"), graph.findNode("aten::mul")
+    assert add.matches(add.schema()) and not add.matches(mul.schema())
+    first, second = add.output().uses()
+    assert second.isAfter(first) and not first.isAfter(second)
+    aliases = graph.alias_db()
+    assert not aliases.may_contain_alias(add.output(), mul.output()) and not aliases.has_writers(add.output())
+    before = graph.insertPoint()
+    with graph.insert_point_guard(mul):
+        (made,) = graph.insertGraph(thrice.graph, [add.output()])
+    assert graph.insertPoint() == before
+    mul.output().replaceAllUsesWith(made)
+    mul.destroy()
+    changed = torch._C._create_function_from_graph("changed", graph)
+    assert changed(torch.ones(2)).tolist() == [6.0, 6.0]
+    with pytest.raises(ValueError, match="None"):
+        graph.create("aten::relu", [None])
+
+
+def test_graphs_without_their_places():
+    @torch.jit.script
+    def f(x):
+        return torch.relu(x)
+
+    assert "test_jit_passes.py" in repr(f.graph)
+    with torch.jit._hide_source_ranges():
+        assert "test_jit_passes.py" not in repr(f.graph) and "test_jit_passes.py" in f.graph.str(True)
+    assert torch._C._jit_interpret_graph(f.graph, (torch.tensor([-1.0]),)).tolist() == [0.0]
+    unit = torch._C.CompilationUnit()
+    unit.create_function("g", f.graph)
+    assert unit.g(torch.tensor([-2.0, 3.0])).tolist() == [0.0, 3.0]
+
+
+def test_operators_become_others():
+    @torch.jit.script
+    def sums(bias, a, b):
+        return bias.addmm(a, b), bias.addmm(a, b, alpha=2.0)
+
+    arguments = torch.ones(2, 2), torch.rand(2, 3), torch.rand(3, 2)
+    wanted = sums(*arguments)
+    torch._C._jit_pass_decompose_ops(sums.graph)
+    assert kinds(sums.graph).count("aten::addmm") == 1 and "aten::mm" in kinds(sums.graph)
+    for w, got in zip(wanted, sums(*arguments), strict=True):
+        assert torch.allclose(w, got)
+
+    @torch.jit.script
+    def square(x):
+        return torch.square(x)
+
+    @torch.jit.script
+    def power(x):
+        return torch.pow(x, 2)
+
+    torch.jit._register_decomposition(torch.ops.aten.square.default, power.graph)
+    torch._C._jit_pass_run_decompositions(square.graph)
+    assert "aten::square" not in kinds(square.graph) and square(torch.tensor([3.0])).tolist() == [9.0]
+
+    @torch.jit.script
+    def numbers(a):
+        b = 7 + 1
+        return a + b
+
+    torch._C._jit_pass_erase_number_types(numbers.graph)
+    assert "int = prim::Constant" not in str(numbers.graph)
+
+
+def test_products_become_linear_layers_and_back():
+    class Net(torch.nn.Module):
+        def __init__(self, bias):
+            super().__init__()
+            self.weight, self.bias = torch.rand(5, 3), bias
+
+        def forward(self, x):
+            y = torch.matmul(x, self.weight.t())
+            if self.bias is not None:
+                y.add_(self.bias)
+            return y
+
+    x = torch.rand(2, 3)
+    for bias in (torch.rand(5), None):
+        net = Net(bias)
+        traced = torch.jit.trace(net, x)
+        torch._C._jit_pass_fuse_linear(traced.graph)
+        found = kinds(traced.graph)
+        assert "aten::linear" in found and not {"aten::matmul", "aten::add_", "aten::t"} & set(found)
+        assert torch.allclose(traced(x), net(x))
+    frozen = torch.jit.freeze(torch.jit.script(torch.nn.Linear(3, 5).eval()))
+    wanted = frozen(x)
+    torch._C._jit_pass_transpose_frozen_linear(frozen.graph)
+    assert "aten::linear" not in kinds(frozen.graph) and torch.allclose(frozen(x), wanted)
+
+
+def test_dropout_goes():
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return torch.dropout(x, 0.5, self.training)
+
+    scripted = torch.jit.script(Net())
+    with pytest.raises(RuntimeError, match="training mode"):
+        torch._C._jit_pass_remove_dropout(scripted._c)
+    frozen = torch.jit._recursive.wrap_cpp_module(torch._C._freeze_module(scripted.eval()._c))
+    torch._C._jit_pass_remove_dropout(frozen._c)
+    assert "dropout" not in str(frozen.graph) and frozen(torch.ones(2)).tolist() == [1.0, 1.0]
+
+
+def test_examples_by_name_behind_parameters_that_are_not_given():
+    class Net(torch.nn.Module):
+        def forward(self, a=None, b=None, c=None):
+            return b - c if a is None else a
+
+    one, two = torch.ones(1), torch.full((1,), 2.0)
+    for traced in (
+        torch.jit.trace(Net(), example_kwarg_inputs={"c": one, "b": two}),
+        torch.jit.trace_module(Net(), {"forward": {"c": one, "b": two}}, example_inputs_is_kwarg=True),
+    ):
+        assert traced(b=two * 2, c=one).tolist() == [3.0]
+    traced = torch.jit.trace(lambda x, y: x - y, example_kwarg_inputs={"y": one, "x": two})
+    assert traced(x=two, y=two).tolist() == [0.0]
+
+
+def test_tensors_as_numbers_lose_nothing():
+    @torch.jit.script
+    def squeezed(x, dim):
+        return x.select(0, dim)
+
+    x = torch.arange(3.0)
+    assert squeezed(x, torch.tensor(2)) == 2
+    for dim, said in ((torch.tensor(0.7), "integral"), (torch.tensor([1]), "dimension other than 0")):
+        with pytest.raises(RuntimeError, match=said):
+            squeezed(x, dim)
+
+    @torch.jit.script
+    def number(real, imaginary: bool):
+        return complex(real, imaginary), complex(2.5, real), complex(real, real)
+
+    assert number(torch.tensor([0.5]), True) == (0.5 + 1j, 2.5 + 0.5j, 0.5 + 0.5j)
+
+
+def test_parameters_that_were_inferred():
+    @torch.jit.script
+    def f(a):
+        return a
+
+    with pytest.raises(RuntimeError, match=r"type 'Tensor \(inferred\)'[\S\s]*Inferred 'a' to be of type 'Tensor'"):
+        f("1")
+
+
+def test_ignored_properties_are_not_asked():
+    class Net(torch.nn.Module):
+        __jit_ignored_attributes__ = ["costly"]  # noqa: RUF012
+
+        @property
+        def costly(self):
+            raise ValueError("shouldn't be called")
+
+        def forward(self, x):
+            return x
+
+    assert torch.jit.script(Net())(torch.ones(1)).item() == 1
+
+
+def test_booleans_are_compared_and_differences_are_sub():
+    @torch.jit.script
+    def f(x: bool, y: bool, a, b):
+        return x is True, x is not y, torch.rsub(a, b)
+
+    text = str(f.graph)
+    assert "aten::__is" not in text and "aten::eq" in text and "aten::ne" in text and "aten::rsub" not in text
+    assert f(True, False, torch.ones(1), torch.full((1,), 3.0)) == (True, True, torch.full((1,), 2.0))

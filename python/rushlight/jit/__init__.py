@@ -67,6 +67,14 @@ def __getattr__(name: str):
         import importlib
 
         return importlib.import_module(f".{name}", __name__)
+    if name == "_hide_source_ranges":
+        from ._graph import _hide_source_ranges
+
+        return _hide_source_ranges
+    if name == "_register_decomposition":
+        from ._passes import register_decomposition
+
+        return register_decomposition
     if name == "interface":
         from ._classes import interface
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -13,6 +14,10 @@ class Use(NamedTuple):
 
     user: Any
     offset: int
+
+    def isAfter(self, other: Any) -> bool:  # noqa: N802
+        """Whether this use comes after another."""
+        return self.offset > other.offset if self.user == other.user else _is_before(other.user, self.user)
 
 
 def _nodes_below(block: Any, recurse: bool) -> Iterator[Any]:
@@ -113,6 +118,8 @@ def _uses(value: Any) -> list[Use]:
 
 def _create(self: Any, kind: str, *args: Any) -> Any:
     """create(kind, inputs=[], outputs=1); the second may be the number of outputs alone."""
+    if any(v is None for a in args if isinstance(a, (list, tuple)) for v in a):
+        raise ValueError("create: an input is None")
     if len(args) == 1 and isinstance(args[0], int):
         return self._create(kind, [], args[0])
     return self._create(kind, *args)
@@ -129,6 +136,41 @@ def _clone(self: Any, node: Any, of: Any) -> Any:
         new._set_type(old._type_text())
         new._set_facts(getattr(old.type(), "_known", None))
     return made
+
+
+@contextlib.contextmanager
+def _insert_point_guard(graph: Any, place: Any) -> Iterator[None]:
+    """Nodes are put before a node, or at the end of a block, for a while."""
+    before = graph.insertPoint()
+    graph.setInsertPoint(place)
+    try:
+        yield
+    finally:
+        graph.setInsertPoint(before)
+
+
+def _insert_graph(graph: Any, other: Any, inputs: list[Any]) -> list[Any]:
+    from ._passes import insert_graph
+
+    return insert_graph(graph, other, inputs)
+
+
+class _AliasDb:
+    """Which values of a graph may share memory, and which something writes to."""
+
+    def __init__(self, graph: Any) -> None:
+        self._memory = graph._memory()
+
+    def may_contain_alias(self, a: Any, b: Any) -> bool:
+        """Whether two values, or any of two lists of values, may be in one memory, or hold what is."""
+        sets = [{self._memory[v][0] for v in (x if isinstance(x, (list, tuple)) else [x])} for x in (a, b)]
+        return bool(sets[0] & sets[1])
+
+    may_alias = may_contain_alias
+
+    def has_writers(self, value: Any) -> bool:
+        """Whether something writes to what the value may share memory with."""
+        return self._memory[value][1]
 
 
 def _replace_after(value: Any, node: Any, other: Any) -> None:
@@ -153,6 +195,20 @@ def _iterators(cls: Any, *names: str) -> None:
         setattr(cls, name, _iterator(getattr(cls, "_" + name)))
 
 
+_hides = 0
+
+
+@contextlib.contextmanager
+def _hide_source_ranges() -> Iterator[None]:
+    """Graphs are printed without the places in the source that their nodes come from."""
+    global _hides
+    _hides += 1
+    try:
+        yield
+    finally:
+        _hides -= 1
+
+
 def _install() -> None:
     graph, block, node, value = _C.Graph, _C.Block, _C.Node, _C.Value
     graph._create = graph.create
@@ -168,7 +224,9 @@ def _install() -> None:
     graph.appendNode = lambda g, n: (g.block()._append(n), n)[1]
     graph.prependNode = lambda g, n: (n.insertBefore(next(iter([*g.nodes(), g.return_node()]))), n)[1]
     graph.str = lambda g, print_source_ranges=True: g._text(print_source_ranges)
-    graph.__str__ = graph.__repr__ = lambda g: g._text(True)
+    graph.__str__ = graph.__repr__ = lambda g: g._text(not _hides)
+    graph.insert_point_guard, graph.insertGraph = _insert_point_guard, _insert_graph
+    graph.alias_db = lambda g, *_: _AliasDb(g)
     _iterators(block, "nodes", "inputs", "outputs")
     for cls in (graph, block):
         cls.findNode, cls.findAllNodes = _find, _find_all
@@ -192,6 +250,7 @@ def _install() -> None:
     node.findNode = lambda n, kind, recurse=True: next(iter(n.findAllNodes(kind, recurse)), None)
     node.findAllNodes = lambda n, kind, recurse=True: [f for b in n._blocks() for f in _find_all(b, kind, recurse)]
     node.replaceInputWith = lambda n, old, new: [n.replaceInput(i, new) for i, v in enumerate(n._inputs()) if v == old]
+    node.matches = lambda n, schema: n.schema() == schema
     node.__str__ = node.__repr__ = _node_text
     node.__getitem__ = lambda n, name: getattr(n, n.kindOf(name))(name)
     for letter in ("i", "f", "s", "t", "is", "fs", "ss", "ts", "z", "ival"):

@@ -361,7 +361,11 @@ class RecursiveScriptModule(ScriptModule):
 
     def save(self, f, _extra_files: dict[str, Any] | None = None) -> None:
         """Writes an archive that PyTorch's torch.jit.load and C++ programs read."""
-        self._c._save(os.fspath(f) if isinstance(f, (str, os.PathLike)) else f, dict(_extra_files or {}))
+        if isinstance(f, (str, os.PathLike)):
+            f = os.fspath(f)
+            if not os.path.isdir(os.path.dirname(f) or "."):
+                raise RuntimeError(f"Parent directory {os.path.dirname(f)} does not exist.")
+        self._c._save(f, dict(_extra_files or {}))
 
     def _save_for_lite_interpreter(self, f, _extra_files: dict[str, Any] | None = None, **_: Any) -> None:
         """Writes an archive with bytecode that PyTorch's lite interpreter reads; torch.jit.load reads it too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from .. import _C
 from ._graph import _nodes_below
 
 
@@ -202,3 +203,125 @@ def _same_on_both_sides(node: Any, said: _Said) -> None:
             number = (said.side(side) or {}).get(b)
             if number is not None and type(a.toIValue()) is int and a.toIValue() == number:
                 value.replaceAllUsesWith(b)
+
+
+# ---- operators in terms of others ----
+
+
+def insert_graph(graph: Any, other: Any, inputs: list[Any]) -> list[Any]:
+    """Copies another graph's nodes, which have no blocks, to the insert point: `inputs` stand for its inputs. What stands for its outputs."""
+    made = dict(zip(other.inputs(), inputs, strict=True))
+    for node in other.nodes():
+        copy = graph.insertNode(graph.createClone(node, made.__getitem__))
+        made.update(zip(node._outputs(), copy._outputs(), strict=True))
+    return [made[v] for v in other.outputs()]
+
+
+def _rewritten(graph: Any, pattern: str, replacement: str) -> None:
+    from ._rewrite import rewrite
+
+    rewrite(pattern, replacement, graph)
+
+
+def decompose_ops(graph: Any) -> None:
+    """addmm whose factors are both 1 becomes a product and a sum."""
+    for node in graph.findAllNodes("aten::addmm"):
+        bias, a, b, *factors = node._inputs()
+        if len(factors) != 2 or any(f.toIValue() != 1 for f in factors):
+            continue
+        graph.setInsertPoint(node)
+        product = graph.insertNode(graph.create("aten::mm", [a, b], 1)).output()
+        total = graph.insertNode(graph.create("aten::add", [bias, product, graph.insertConstant(1)], 1))
+        node.output().replaceAllUsesWith(total.output())
+        node.destroy()
+
+
+def fuse_linear(graph: Any) -> None:
+    """Products with a transposed matrix, and what is added to them, become linear layers."""
+    for node in graph.findAllNodes("aten::matmul"):
+        x, transposed = node._inputs()
+        if transposed.node().kind() != "aten::t" or len(transposed._uses()) != 1:
+            continue
+        users = [u.user for u in node.output().uses()]
+        last, bias = node, None
+        if len(users) >= 1 and users[0].kind() in ("aten::add", "aten::add_") and len(users[0]._inputs()) == 3:
+            added, scale = users[0]._inputs()[1:]
+            others_after = all(u == users[0] or users[0].isBefore(u) for u in users)
+            fits = users[0]._inputs()[0] == node.output() and scale.toIValue() == 1 and others_after
+            if fits and added._type_text() == "Tensor" and (users[0].kind() == "aten::add_" or len(users) == 1):
+                last, bias = users[0], added
+        graph.setInsertPoint(last)
+        bias = graph.insertConstant(None) if bias is None else bias
+        made = graph.create("aten::linear", [x, transposed.node()._inputs()[0], bias], 1)
+        graph.insertNode(made)
+        made._set_location(node)
+        last.output().replaceAllUsesWith(made.output())
+        if last != node:
+            if last.kind() == "aten::add_":
+                node.output().replaceAllUsesAfterNodeWith(made, made.output())
+            last.destroy()
+        for gone in (node, transposed.node()):
+            gone.destroy()
+
+
+def transpose_frozen_linear(graph: Any) -> None:
+    """Linear layers of constant weights become products with the transposed weights."""
+    for node in graph.findAllNodes("aten::linear"):
+        x, weight, bias = node._inputs()
+        known = weight.toIValue()
+        if not isinstance(known, _C.Tensor) or known.dim() != 2:
+            continue
+        graph.setInsertPoint(node)
+        matrix = graph.insertConstant(known.detach().t().contiguous())
+        made = graph.insertNode(graph.create("aten::matmul", [x, matrix], 1)).output()
+        if bias._type_text() != "NoneType":
+            made = graph.insertNode(graph.create("aten::add", [made, bias, graph.insertConstant(1)], 1)).output()
+        node.output().replaceAllUsesWith(made)
+        node.destroy()
+
+
+def erase_number_types(graph: Any) -> None:
+    """Constant numbers become tensors without dimensions, and values that are numbers are said to be tensors."""
+    import rushlight as rl
+
+    for node in _nodes(graph):
+        if node.kind() != "prim::Constant":
+            continue
+        number = node.output().toIValue()
+        if isinstance(number, (bool, int, float, complex)):
+            graph.setInsertPoint(node)
+            made = graph.insertConstant(rl.tensor(number))
+            node.output().replaceAllUsesWith(made)
+            node.destroy()
+    for node in _nodes(graph):
+        for value in node._outputs():
+            if value._type_text() in ("int", "float", "bool", "number"):
+                value._set_type("Tensor")
+
+
+def remove_dropout(module: Any) -> None:
+    """Takes dropout out of a script object's methods, which is in evaluation."""
+    if "training" in module._kinds() and module._get("training"):
+        raise RuntimeError("Dropout removal module in training mode is not yet supported")
+    for name in module._methods():
+        module._method(name).graph._pass("remove_frozen_dropout")
+
+
+_decompositions: dict[str, Any] = {}
+
+
+def register_decomposition(op: Any, graph: Any) -> None:
+    """Says by which graph run_decompositions replaces an operator."""
+    _decompositions[str(op._schema).partition("(")[0]] = graph
+
+
+def run_decompositions(graph: Any) -> None:
+    """Operators become the graphs that were registered for them."""
+    for node in _nodes(graph):
+        instead = _decompositions.get(node.schema().partition("(")[0])
+        if instead is None:
+            continue
+        graph.setInsertPoint(node)
+        for old, new in zip(node._outputs(), insert_graph(graph, instead, node._inputs()), strict=True):
+            old.replaceAllUsesWith(new)
+        node.destroy()

@@ -150,7 +150,7 @@ def _carry_over(module: Module, scripted: Any, seen: set[int]) -> None:
             if name not in _INTERNAL and name not in scripted._kinds and not hasattr(scripted, name):
                 scripted.__dict__[name] = value
     for name in getattr(type(module), "__jit_ignored_attributes__", ()):
-        if hasattr(module, name) and not isinstance(getattr(type(module), name, None), property):
+        if not isinstance(getattr(type(module), name, None), property) and hasattr(module, name):
             scripted.__dict__.setdefault(name, getattr(module, name))
     properties = {
         name: value

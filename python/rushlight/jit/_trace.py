@@ -135,11 +135,15 @@ def _as_inputs(example: Any) -> tuple:
     return tuple(example)
 
 
-def _arranged(function: Callable, inputs: Any, kwargs: dict[str, Any] | None) -> tuple[tuple, tuple[str, ...]]:
-    """The inputs in the order of the function's parameters, and the parameters' names."""
+def _arranged(
+    function: Callable, inputs: Any, kwargs: dict[str, Any] | None
+) -> tuple[Callable, tuple, tuple[str, ...]]:
+    """What to call, the inputs in the order of the function's parameters, and the parameters' names. Behind a parameter that is not
+    given the others go by name."""
     positional = [] if inputs is None else list(_as_inputs(inputs))
+    called = function.forward if isinstance(function, Module) else function
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(inspect.signature(called).parameters.values())
     except (TypeError, ValueError):
         parameters = []
     names: list[str] = []
@@ -153,7 +157,19 @@ def _arranged(function: Callable, inputs: Any, kwargs: dict[str, Any] | None) ->
             break
         positional.append(kwargs[name])
     names += [f"argument_{i}" for i in range(len(names), len(positional))]
-    return tuple(positional), tuple(names[: len(positional)])
+    given, count = names[: len(positional)], len(positional)
+    for name in kwargs or ():
+        if name not in given:
+            given.append(name)
+            positional.append(kwargs[name])  # type: ignore[index]
+    if len(given) == count:
+        return function, tuple(positional), tuple(given)
+
+    @functools.wraps(called)
+    def by_name(*args: Any) -> Any:
+        return function(*args[:count], **dict(zip(given[count:], args[count:], strict=True)))
+
+    return by_name, tuple(positional), tuple(given)
 
 
 def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[int, Any], modules: list) -> Any:
@@ -343,17 +359,17 @@ def trace(
         raise AttributeError(
             f"trace doesn't support compiling individual module's functions.\n Please use trace_module to trace '{func.__name__}'"
         )
-    inputs, names = _arranged(func, example_inputs, example_kwarg_inputs)
+    called, inputs, names = _arranged(func, example_inputs, example_kwarg_inputs)
     name = getattr(func, "__name__", "forward")
     name = "_lambda" if name == "<lambda>" else name
-    record = functools.partial(_record, func, names=names, name=name, strict=strict, out_of_place=_force_outplace)
+    record = functools.partial(_record, called, names=names, name=name, strict=strict, out_of_place=_force_outplace)
     recorded = record(inputs)
     _C._make_ready(recorded)
     traced = ScriptFunction(recorded, func)
     if check_trace:
         for example in [inputs] if check_inputs is None else map(_as_inputs, check_inputs):
             _check(
-                func,
+                called,
                 traced,
                 example,
                 [],
@@ -373,9 +389,13 @@ def trace_module(
     check_tolerance: float = 1e-5,
     strict: bool = True,
     _force_outplace: bool = False,
+    _module_class: Any = None,
+    _compilation_unit: Any = None,
+    example_inputs_is_kwarg: bool = False,
     **_unused: Any,
 ) -> Any:
-    """As trace, for several methods of a module: ``inputs`` has the example inputs of each by name."""
+    """As trace, for several methods of a module: ``inputs`` has the example inputs of each by name, as a dict of the method's
+    parameters if ``example_inputs_is_kwarg``."""
     if not _state._enabled.enabled:
         return mod
     if not isinstance(mod, Module):
@@ -384,7 +404,7 @@ def trace_module(
         raise AttributeError("expected a dictionary of (method_name, input) pairs")
     return _trace_methods(
         mod,
-        {name: (example, None) for name, example in inputs.items()},
+        {name: (None, example) if example_inputs_is_kwarg else (example, None) for name, example in inputs.items()},
         check_trace,
         check_inputs,
         check_tolerance,
@@ -406,24 +426,25 @@ def _trace_methods(
     modules: list = []
     holder = _object_of(module, (), state, {}, modules)
     for name, (example, kwargs) in methods.items():
-        inputs, names = _arranged(getattr(module, name), example, kwargs)
         function = module if name == "forward" else getattr(module, name)
+        function, inputs, names = _arranged(function, example, kwargs)
         _record(function, inputs, names, name, strict, holder, state, modules, out_of_place)
     _C._make_ready(holder)
     traced = TopLevelTracedModule(holder)
     if check:
         for name, (example, kwargs) in methods.items():
-            examples = [_arranged(getattr(module, name), example, kwargs)[0]]
+            function = module if name == "forward" else getattr(module, name)
+            function, inputs, given_names = _arranged(function, example, kwargs)
+            examples = [inputs]
             if check_inputs is not None:
                 examples = [_as_inputs(e[name] if isinstance(e, dict) else e) for e in check_inputs]
-            function = module if name == "forward" else getattr(module, name)
             graph = traced._method(name).inlined_graph
 
-            def again(given: tuple, name: str = name, function: Any = function) -> Any:
+            def again(given: tuple, name: str = name, function: Any = function, names: Any = given_names) -> Any:
                 state: list = []
                 modules: list = []
                 fresh = _object_of(module, (), state, {}, modules)
-                names = _arranged(getattr(module, name), given, None)[1]
+                names = names if len(names) == len(given) else _arranged(function, given, None)[2]
                 _record(function, given, names, name, strict, fresh, state, modules, out_of_place)
                 return fresh._method(name).inlined_graph
 
@@ -450,12 +471,11 @@ def _get_trace_graph(
     >>> [n.kind() for n in graph.nodes()], len(list(graph.inputs()))
     (['aten::linear'], 3)
     """
-    called = f.forward if isinstance(f, Module) else f
-    inputs, names = _arranged(called, args, kwargs)
+    function, inputs, names = _arranged(f, args, kwargs)
     results: list[Any] = []
 
     def watched(*given: Any) -> Any:
-        results.append(f(*given))
+        results.append(function(*given))
         return results[-1]
 
     given = inputs

@@ -192,6 +192,8 @@ class _Of(Type):
 
     def __init__(self, element: Type):
         self._element = element
+        if element is None:
+            raise RuntimeError(f"Can not create {type(self).__name__} with None type")
         self.annotation_str = f"{self._name}[{element.annotation_str}]"
 
     def getElementType(self) -> Type:  # noqa: N802

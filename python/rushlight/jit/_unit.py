@@ -45,6 +45,11 @@ class CompilationUnit:
     def find_function(self, name: str) -> ScriptFunction | None:
         return self._functions.get(name)
 
+    def create_function(self, name: str, graph: Any) -> ScriptFunction:
+        """Adds a function that runs a copy of a graph."""
+        self._functions[name] = ScriptFunction(_C._function_from_graph(name, graph))
+        return self._functions[name]
+
     def get_functions(self) -> list[ScriptFunction]:
         return list(self._functions.values())
 

@@ -24,6 +24,17 @@ Scalar number(const Tensor& t) {
   call(*item, &arg, &out);
   return out.to_scalar();
 }
+// Of a tensor that stands where a script wants a number: nothing of it may get lost.
+Scalar implicit_number(const Tensor& t, bool integral = false) {
+  RL_CHECK(RuntimeError, !t.requires_grad(),
+           "Cannot input a tensor that requires grad as a scalar argument; say int(x) or float(x)");
+  RL_CHECK(RuntimeError, t.dim() == 0,
+           "Cannot input a tensor of dimension other than 0 as a scalar argument (its shape: ", t.sizes(),
+           "); say int(x) or float(x)");
+  RL_CHECK(RuntimeError, !integral || is_integral(t.dtype(), false), "Cannot input a tensor of type ", t.dtype(),
+           " as an integral argument; say int(x)");
+  return number(t);
+}
 Tensor plain_number(const Scalar& s) {
   Tensor t = wrapped_number(s);
   t.impl()->wrapped_number = false;
@@ -131,9 +142,9 @@ const Entry kEntries[] = {
     RL_P("aten::Int.Tensor(Tensor a) -> int", number(a[0].tensor()).to_int()),
     RL_P("aten::Float.Tensor(Tensor a) -> float", number(a[0].tensor()).to_double()),
     RL_P("aten::Bool.Tensor(Tensor a) -> bool", truth(a[0].tensor())),
-    RL_P("aten::IntImplicit(Tensor a) -> int", number(a[0].tensor()).to_int()),
-    RL_P("aten::FloatImplicit(Tensor a) -> float", number(a[0].tensor()).to_double()),
-    RL_P("aten::ScalarImplicit(Tensor a) -> Scalar", number(a[0].tensor())),
+    RL_P("aten::IntImplicit(Tensor a) -> int", implicit_number(a[0].tensor(), true).to_int()),
+    RL_P("aten::FloatImplicit(Tensor a) -> float", implicit_number(a[0].tensor()).to_double()),
+    RL_P("aten::ScalarImplicit(Tensor a) -> Scalar", implicit_number(a[0].tensor())),
     RL_P("prim::NumToTensor.Scalar(Scalar a) -> Tensor", plain_number(a[0].to_scalar())),
     RL_P("prim::NumToTensor.bool(bool a) -> Tensor", plain_number(a[0].to_scalar())),
     RL_P("aten::size(Tensor self) -> int[]", a[0].tensor().sizes()),
@@ -181,7 +192,18 @@ const Entry kEntries[] = {
                              a[0].is_none() ? Device() : a[0].to_device())),
     RL_DO("aten::warn(str message, int stacklevel=2) -> ()", show_warning(shown(a[0]))),
     RL_P("aten::Complex.Tensor(Tensor a) -> complex", number(a[0].tensor()).to<complex128>()),
-    RL_P("aten::ComplexImplicit(Tensor a) -> complex", number(a[0].tensor()).to<complex128>()),
+    RL_P("aten::ComplexImplicit(Tensor a) -> complex", implicit_number(a[0].tensor()).to<complex128>()),
+    RL_P("aten::Complex.Tensor_Tensor(Tensor a, Tensor b) -> complex",
+         complex128(number(a[0].tensor()).to_double(), number(a[1].tensor()).to_double())),
+#define RL_MAKE_COMPLEX(type)                                                  \
+  RL_P("aten::Complex.Tensor_" #type "(Tensor x, " #type " y) -> complex",     \
+       complex128(number(a[0].tensor()).to_double(), a[1].to_double())),       \
+      RL_P("aten::Complex." #type "_Tensor(" #type " x, Tensor y) -> complex", \
+           complex128(a[0].to_double(), number(a[1].tensor()).to_double()))
+    RL_MAKE_COMPLEX(float),
+    RL_MAKE_COMPLEX(int),
+    RL_MAKE_COMPLEX(bool),
+#undef RL_MAKE_COMPLEX
     RL_P("aten::device.with_index(str type, int index) -> Device",
          Device::parse(str(a[0].to_string(), ":", a[1].to_int()))),
     RL_P("prim::type(Device self) -> str", str(Device{a[0].to_device().type})),

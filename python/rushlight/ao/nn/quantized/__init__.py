@@ -39,7 +39,7 @@ class Quantize(Module):
         self.register_buffer("zero_point", torch.tensor([zero_point], dtype=torch.long))
         self.dtype = dtype
 
-    def forward(self, X: Any) -> Any:
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         return torch.quantize_per_tensor(X, float(self.scale), int(self.zero_point), self.dtype)
 
     @staticmethod
