@@ -211,7 +211,11 @@ class Parser {
         if (!take(",")) break;
       }
       if (!take("=") && !outs.empty()) fail("=");
-      Node* n = graph_->create(word("_.:"), {}, 0);
+      const std::string kind = word("_.:");
+      const bool name = kind == "prim::EnumName";  // attributes of an enum's member are printed so
+      const bool member = name || kind == "prim::EnumValue";
+      Node* n = graph_->create(member ? "prim::GetAttr" : kind, {}, 0);
+      if (member) n->set_attribute("name", name ? "name" : "value");
       if (take("["))
         while (!take("]")) {
           std::string name = word();

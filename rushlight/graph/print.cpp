@@ -35,6 +35,23 @@ std::string place(const Location& l) {
              caret == std::string::npos ? 0 : caret - mark - 1);
 }
 
+bool is_enum(const TypePtr& t) {
+  const ClassType* c = as_class(t);
+  return c && c->is_enum;
+}
+
+// A class of an enum is told as one, wherever in the type it stands.
+std::string type_name(const TypePtr& t) {
+  if (is_enum(t)) return "Enum<" + t->schema_text() + ">";
+  std::string out = t->schema_text();
+  for (const TypePtr& part : t->contained()) {
+    const std::string plain = part->schema_text(), told = type_name(part);
+    for (size_t at = 0; told != plain && (at = out.find(plain, at)) != std::string::npos; at += told.size())
+      out.replace(at, plain.size(), told);
+  }
+  return out;
+}
+
 class Printer {
  public:
   Printer(const Graph& graph, bool locations) : locations_(locations) { number(*graph.block()); }
@@ -66,7 +83,7 @@ class Printer {
 
   std::string typed(const Value* v) const { return "%" + names_.at(v) + " : " + type_text(v); }
   static std::string type_text(const Value* v) {
-    if (!v->facts || !v->type()->is(Type::Kind::Tensor)) return v->type()->schema_text();
+    if (!v->facts || !v->type()->is(Type::Kind::Tensor)) return type_name(v->type());
     const TensorFacts& f = *v->facts;
     std::string out(f.dtype ? scalar_type_name(*f.dtype) : "Tensor"), inside;
     if (f.dtype && !f.sizes) out += "Tensor";
@@ -106,10 +123,16 @@ class Printer {
                   : number.text()) +
              "}";
     }
-    if (v.is_generic_list() && !v.list().items.empty() && v.list().items[0].is_string()) {
+    if (v.is_generic_list() && !v.list().items.empty() &&
+        (v.list().items[0].is_string() || v.list().items[0].is_object())) {
       std::string out = "[";
-      for (size_t i = 0; i < v.list().items.size(); i++) out += (i ? ", " : "") + quoted(v.list().items[i].to_string());
+      for (size_t i = 0; i < v.list().items.size(); i++) out += (i ? ", " : "") + value_text(v.list().items[i]);
       return out + "]";
+    }
+    if (v.is_object() && is_enum(v.to_object().type)) {
+      const ClassType& c = *as_class(v.to_object().type);
+      if (int slot = c.find_slot("name"); slot >= 0 && v.to_object().slots[size_t(slot)].is_string())
+        return c.name() + "." + std::string(v.to_object().slots[size_t(slot)].to_string());
     }
     return v.text();
   }
@@ -120,10 +143,11 @@ class Printer {
       out_ += indent;
       for (size_t i = 0; i < n->outputs().size(); i++) out_ += (i ? ", " : "") + typed(n->output(i));
       out_ += " = ";
-      out_ += n->kind();
+      const bool member = n->is("prim::GetAttr") && is_enum(n->input()->type());
+      out_ += !member ? n->kind() : n->attribute("name").to_string() == "name" ? "prim::EnumName" : "prim::EnumValue";
       std::string attributes;
       for (const auto& [name, v] : n->attributes())
-        if (!v.is_capsule())  // what it holds has no text
+        if (!member && !v.is_capsule())  // what it holds has no text
           attributes += (attributes.empty() ? "" : ", ") + name + "=" + value_text(v);
       if (!attributes.empty()) out_ += "[" + attributes + "]";
       out_ += list(n->inputs());

@@ -1,5 +1,6 @@
 """Graphs as Python objects: walking through them, changing them, PyTorch's passes by name."""
 
+import enum
 import gc
 
 import pytest
@@ -180,3 +181,20 @@ def test_what_a_counted_loop_carries_unchanged_is_no_output_of_it():
     graph = loops.graph
     assert graph.findNode("prim::Loop").outputsSize() == 2
     assert loops(3) == (1, 1, 1) and loops(7) == (1, 2, 3)
+
+
+class Colour(enum.Enum):
+    RED = 1
+    GREEN = 2
+
+
+def test_members_of_enums_are_told_by_their_names():
+    @torch.jit.script
+    def f(c: Colour, many: list[Colour]):
+        return c == Colour.RED, c.name, many[0].value
+
+    text = str(f.graph)
+    said = f"__torch__.{__name__}.Colour"
+    assert f"Enum<{said}> = prim::Constant[value={said}.RED]()" in text and f"%many : Enum<{said}>[]" in text
+    assert "str = prim::EnumName(%c)" in text and "int = prim::EnumValue(" in text
+    assert f(Colour.GREEN, [Colour.RED]) == (False, "GREEN", 1)
