@@ -1,6 +1,8 @@
 // What operators consist of that ONNX has not, as TorchScript: a function named as the operator is, whose parameters are arguments of its
 // schema by their names. Arguments that an overload has and the function doesn't have to be None, or what the schema says by itself; parameters that
 // an overload hasn't take the function's default. Sizes that a text asks for are computed by the model where an axis is dynamic.
+#include "rushlight/onnx/export_texts.h"
+
 #include <map>
 #include <mutex>
 
@@ -327,94 +329,6 @@ def cummax(self: Any, dim: Any):
 def cummin(self: Any, dim: Any):
     return _cumulative(self, dim, float("inf"), -1)
 
-def erfc(self: Any):
-    return 1 - torch.erf(self)
-
-def _eliminated(A: Any, B: Any):
-    n = A.size(-1)
-    rows = torch.arange(n)
-    M = torch.cat([A, B], -1)
-    for k in range(n):
-        free = torch.where(rows < k, torch.full_like(rows, -1).to(A.dtype), M.select(-1, k).abs())
-        best = free.argmax(-1, True)
-        at = torch.where(rows == k, best, torch.where(rows == best, k, rows))
-        M = torch.gather(M, -2, at.unsqueeze(-1).expand_as(M))
-        row = M.narrow(-2, k, 1)
-        row = row / row.narrow(-1, k, 1)
-        M = torch.where((rows == k).unsqueeze(-1), row, M - M.narrow(-1, k, 1) * row)
-    return M.narrow(-1, n, B.size(-1))
-
-def _solved(A: Any, B: Any, left: Any = True):
-    a = A if left else A.transpose(-1, -2)
-    b = B if left else B.transpose(-1, -2)
-    x = _eliminated(a + 0 * b.narrow(-1, 0, 1), b + 0 * a.narrow(-1, 0, 1))
-    return x if left else x.transpose(-1, -2)
-
-def linalg_inv(A: Any):
-    return _eliminated(A, torch.eye(A.size(-1), dtype=A.dtype).expand_as(A))
-
-def inverse(self: Any):
-    return torch.linalg.inv(self)
-
-def linalg_inv_ex(A: Any, check_errors: Any = False):
-    x = _eliminated(A, torch.eye(A.size(-1), dtype=A.dtype).expand_as(A))
-    return x, torch.zeros_like(x.select(-1, 0).select(-1, 0), dtype=torch.int32)
-
-def linalg_solve(A: Any, B: Any, left: Any = True):
-    line = B.dim() == 1 or (B.dim() == A.dim() - 1 and B.size() == A.size()[:-1])
-    if line:
-        return _solved(A, B.unsqueeze(-1)).select(-1, 0)
-    return _solved(A, B, left)
-
-def _linalg_solve_ex(A: Any, B: Any, left: Any = True, check_errors: Any = False):
-    x = torch.linalg.solve(A, B, left=left)
-    return x, x, x, x
-
-def linalg_solve_triangular(self: Any, B: Any, upper: Any, left: Any = True, unitriangular: Any = False):
-    A = torch.triu(self) if upper else torch.tril(self)
-    if unitriangular:
-        one = torch.eye(A.size(-1), dtype=A.dtype)
-        A = A * (1 - one) + one
-    return _solved(A, B, left)
-
-def triangular_solve(self: Any, A: Any, upper: Any = True, transpose: Any = False, unitriangular: Any = False):
-    if transpose:
-        return torch.linalg.solve_triangular(A.transpose(-1, -2), self, upper=not upper, unitriangular=unitriangular), A
-    return torch.linalg.solve_triangular(A, self, upper=upper, unitriangular=unitriangular), A
-
-def cholesky_solve(self: Any, input2: Any, upper: Any = False):
-    L = input2.transpose(-1, -2) if upper else input2
-    y = torch.linalg.solve_triangular(L, self, upper=False)
-    return torch.linalg.solve_triangular(L.transpose(-1, -2), y, upper=True)
-
-def cholesky_inverse(self: Any, upper: Any = False):
-    return torch.cholesky_solve(torch.eye(self.size(-1), dtype=self.dtype).expand_as(self), self, upper)
-
-def linalg_cholesky(self: Any, upper: Any = False):
-    return torch.linalg.cholesky_ex(self, upper=upper)[0]
-
-def cholesky(self: Any, upper: Any = False):
-    return torch.linalg.cholesky_ex(self, upper=upper)[0]
-
-def linalg_cholesky_ex(self: Any, upper: Any = False, check_errors: Any = False):
-    n = self.size(-1)
-    rows = torch.arange(n)
-    rest = self.transpose(-1, -2) if upper else self
-    L = torch.zeros_like(self)
-    for k in range(n):
-        column = rest.narrow(-1, k, 1)
-        column = torch.where((rows < k).unsqueeze(-1), torch.zeros_like(column), column / torch.sqrt(column.narrow(-2, k, 1)))
-        L = torch.where(rows == k, column, L)
-        rest = rest - torch.matmul(column, column.transpose(-1, -2))
-    info = torch.zeros_like(self.select(-1, 0).select(-1, 0), dtype=torch.int32)
-    if upper:
-        return L.transpose(-1, -2), info
-    return L, info
-
-def _linalg_slogdet(A: Any):
-    d = torch.det(A)
-    return torch.sign(d), torch.log(torch.abs(d)), d, d
-
 def _embedding_bag(weight: Any, indices: Any, offsets: Any, mode: Any = 0, scale_grad_by_freq: Any = False, sparse: Any = False, per_sample_weights: Any = None, include_last_offset: Any = False, padding_idx: Any = -1):
     starts = offsets
     if include_last_offset:
@@ -527,156 +441,6 @@ def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b
 def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None):
     return torch.relu(torch.linear(input, w_ih, b_ih) + torch.linear(hx, w_hh, b_hh))
 
-def _series(x: Any, c: Any):
-    y = torch.full_like(x, c[0])
-    for k in range(1, len(c)):
-        y = y * x + c[k]
-    return y
-
-def _by_erfc(z: Any):
-    t = 1.0 / (1.0 + 0.5 * z)
-    return t, _series(t, [0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223])
-
-def special_erfcx(self: Any):
-    x = torch.abs(self)
-    t, power = _by_erfc(x)
-    y = t * torch.exp(power)
-    return torch.where(self < 0, 2.0 * torch.exp(self * self) - y, y)
-
-def special_ndtr(self: Any):
-    return 0.5 * (1.0 + torch.erf(self * 0.7071067811865476))
-
-def special_log_ndtr(self: Any):
-    z = torch.abs(self) * 0.7071067811865476
-    t, power = _by_erfc(z)
-    tail = torch.log(0.5 * t) + power - z * z
-    return torch.where(self < 0, tail, torch.log(1.0 - torch.exp(tail)))
-
-def _i_small(x: Any, c: Any):
-    t = torch.clamp(x, max=3.75) / 3.75
-    return _series(t * t, c)
-
-def _i_large(x: Any, c: Any):
-    y = torch.clamp(x, min=3.75)
-    return _series(3.75 / y, c) / torch.sqrt(y)
-
-def special_i0e(self: Any):
-    x = torch.abs(self)
-    small = _i_small(x, [0.0045813, 0.0360768, 0.2659732, 1.2067492, 3.0899424, 3.5156229, 1.0]) * torch.exp(-x)
-    large = _i_large(x, [0.00392377, -0.01647633, 0.02635537, -0.02057706, 0.00916281, -0.00157565, 0.00225319, 0.01328592, 0.39894228])
-    return torch.where(x < 3.75, small, large)
-
-def special_i1e(self: Any):
-    x = torch.abs(self)
-    small = _i_small(x, [0.00032411, 0.00301532, 0.02658733, 0.15084934, 0.51498869, 0.87890594, 0.5]) * x * torch.exp(-x)
-    large = _i_large(x, [-0.00420059, 0.01787654, -0.02895312, 0.02282967, -0.01031555, 0.00163801, -0.00362018, -0.03988024, 0.39894228])
-    return torch.sign(self) * torch.where(x < 3.75, small, large)
-
-def i0(self: Any):
-    return torch.exp(torch.abs(self)) * torch.special_i0e(self)
-
-def special_i0(self: Any):
-    return torch.i0(self)
-
-def special_i1(self: Any):
-    return torch.exp(torch.abs(self)) * torch.special_i1e(self)
-
-def special_modified_bessel_i0(self: Any):
-    return torch.i0(self)
-
-def special_modified_bessel_i1(self: Any):
-    return torch.special_i1(self)
-
-def special_scaled_modified_bessel_k0(x: Any):
-    near = torch.clamp(x, max=2.0)
-    t = near * near / 4.0
-    small = -torch.log(near / 2.0) * torch.i0(near) + _series(t, [0.0000074, 0.0001075, 0.00262698, 0.0348859, 0.23069756, 0.4227842, -0.57721566])
-    far = torch.clamp(x, min=2.0)
-    large = _series(2.0 / far, [0.00053208, -0.0025154, 0.00587872, -0.01062446, 0.02189568, -0.07832358, 1.25331414]) / torch.sqrt(far)
-    return torch.where(x <= 2.0, small * torch.exp(near), large)
-
-def special_scaled_modified_bessel_k1(x: Any):
-    near = torch.clamp(x, max=2.0)
-    t = near * near / 4.0
-    small = torch.log(near / 2.0) * torch.special_i1(near) + _series(t, [-0.00004686, -0.00110404, -0.01919402, -0.18156897, -0.67278579, 0.15443144, 1.0]) / near
-    far = torch.clamp(x, min=2.0)
-    large = _series(2.0 / far, [-0.00068245, 0.00325614, -0.00780353, 0.01504268, -0.0365562, 0.23498619, 1.25331414]) / torch.sqrt(far)
-    return torch.where(x <= 2.0, small * torch.exp(near), large)
-
-def special_modified_bessel_k0(self: Any):
-    return torch.special_scaled_modified_bessel_k0(self) * torch.exp(-self)
-
-def special_modified_bessel_k1(self: Any):
-    return torch.special_scaled_modified_bessel_k1(self) * torch.exp(-self)
-
-def _wave0(x: Any):
-    u = 3.0 / x
-    size = _series(u, [0.00014476, -0.00072805, 0.00137237, -0.00009512, -0.0055274, -0.00000077, 0.79788456]) / torch.sqrt(x)
-    return size, x + _series(u, [0.00013558, -0.00029333, -0.00054125, 0.00262573, -0.00003954, -0.04166397, -0.78539816])
-
-def _wave1(x: Any):
-    u = 3.0 / x
-    size = _series(u, [-0.00020033, 0.00113653, -0.00249511, 0.00017105, 0.01659667, 0.00000156, 0.79788456]) / torch.sqrt(x)
-    return size, x + _series(u, [-0.00029166, 0.00079824, 0.00074348, -0.00637879, 0.0000565, 0.12499612, -2.35619449])
-
-def _j0_near(x: Any):
-    return _series(x * x / 9.0, [0.00021, -0.0039444, 0.0444479, -0.3163866, 1.2656208, -2.2499997, 1.0])
-
-def _j1_near(x: Any):
-    return x * _series(x * x / 9.0, [0.00001109, -0.00031761, 0.00443319, -0.03954289, 0.21093573, -0.56249985, 0.5])
-
-def special_bessel_j0(self: Any):
-    x = torch.abs(self)
-    size, phase = _wave0(torch.clamp(x, min=3.0))
-    return torch.where(x <= 3.0, _j0_near(torch.clamp(x, max=3.0)), size * torch.cos(phase))
-
-def special_bessel_j1(self: Any):
-    x = torch.abs(self)
-    size, phase = _wave1(torch.clamp(x, min=3.0))
-    return torch.sign(self) * torch.where(x <= 3.0, _j1_near(torch.clamp(x, max=3.0)), size * torch.cos(phase))
-
-def special_bessel_y0(self: Any):
-    near = torch.clamp(self, max=3.0)
-    small = 0.6366197723675814 * torch.log(near / 2.0) * _j0_near(near)
-    small = small + _series(near * near / 9.0, [-0.00024846, 0.00427916, -0.04261214, 0.25300117, -0.74350384, 0.60559366, 0.36746691])
-    size, phase = _wave0(torch.clamp(self, min=3.0))
-    return torch.where(self <= 3.0, small, size * torch.sin(phase))
-
-def special_bessel_y1(self: Any):
-    near = torch.clamp(self, max=3.0)
-    rest = _series(near * near / 9.0, [0.0027873, -0.0400976, 0.3123951, -1.3164827, 2.1682709, 0.2212091, -0.6366198])
-    small = 0.6366197723675814 * torch.log(near / 2.0) * _j1_near(near) + rest / near
-    size, phase = _wave1(torch.clamp(self, min=3.0))
-    return torch.where(self <= 3.0, small, size * torch.sin(phase))
-
-def special_spherical_bessel_j0(x: Any):
-    near = _series(x * x, [1.0 / 362880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0, 1.0])
-    return torch.where(torch.abs(x) < 0.5, near, torch.sin(x) / x)
-
-def lgamma(self: Any):
-    below = self < 0.5
-    z = torch.where(below, -self, self - 1.0)
-    t = z + 7.5
-    parts = [676.5203681218851, -1259.1392167224028, 771.3234287776531, -176.6150291621406, 12.507343278686905, -0.13857109526572012, 9.984369578019572e-06, 1.5056327351493116e-07]
-    total = torch.full_like(z, 0.9999999999998099)
-    for k in range(len(parts)):
-        total = total + parts[k] / (z + (k + 1.0))
-    y = 0.9189385332046727 + (z + 0.5) * torch.log(t) - t + torch.log(total)
-    # sin(pi x) of the place between two whole numbers
-    turned = torch.abs(torch.sin(3.141592653589793 * (self - torch.round(self))))
-    return torch.where(below, 1.1447298858494002 - torch.log(turned) - y, y)
-
-def digamma(self: Any):
-    below = self < 0.5
-    x = torch.where(below, 1.0 - self, self)
-    shifted = torch.zeros_like(x)
-    for k in range(6):
-        shifted = shifted - 1.0 / (x + float(k))
-    y = x + 6.0
-    u = 1.0 / (y * y)
-    y = torch.log(y) - 0.5 / y - u * (1.0 / 12.0 - u * (1.0 / 120.0 - u / 252.0)) + shifted
-    return torch.where(below, y - 3.141592653589793 / torch.tan(3.141592653589793 * (self - torch.round(self))), y)
-
 def histc(self: Any, bins: Any = 100, min: Any = 0, max: Any = 0):
     x = self.reshape(-1)
     if min == max:
@@ -718,110 +482,6 @@ def nanmedian(self: Any, dim: Any = None, keepdim: Any = False):
         return value, indices.gather(dim, place)
     return value.squeeze(dim), indices.gather(dim, place).squeeze(dim)
 
-def special_zeta(self: Any, other: Any):
-    one = torch.ones_like(self * 1.0 + other * 1.0)
-    x, q = self * one, other * one
-    rounds = 9 + int(torch.amax(torch.clamp(-q, min=0.0)))
-    total = torch.zeros_like(one)
-    for k in range(rounds):
-        total = total + torch.pow(q + float(k), -x)
-    w = q + float(rounds)
-    power = torch.pow(w, -x)
-    total = total + power * w / (x - 1.0) + 0.5 * power
-    term = x * power / w
-    total = total + term / 12.0
-    term = term * (x + 1.0) * (x + 2.0) / (w * w)
-    total = total - term / 720.0
-    term = term * (x + 3.0) * (x + 4.0) / (w * w)
-    total = total + term / 30240.0
-    term = term * (x + 5.0) * (x + 6.0) / (w * w)
-    total = total - term / 1209600.0
-    total = torch.where(((q < 0) & (x != torch.floor(x))) | (x < 1), torch.full_like(total, float("nan")), total)
-    return torch.where(((q <= 0) & (q == torch.floor(q)) & (x >= 1)) | (x == 1), torch.full_like(total, float("inf")), total)
-
-def _polygamma(self: Any, n: Any):
-    if n == 0:
-        return torch.digamma(self)
-    factor = 1.0
-    for k in range(n):
-        factor = -factor * float(k + 1)
-    return torch.special.zeta(n + 1.0, self) * -factor
-
-def special_ndtri(self: Any):
-    p = self * 1.0
-    q = p - 0.5
-    r = 0.180625 - q * q
-    middle = q * (((59.10937472 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179) / (((67.1875636 * r + 78.757757664) * r + 17.895169469) * r + 1.0)
-    far = torch.sqrt(-torch.log(torch.clamp(torch.minimum(p, 1.0 - p), min=1e-45)))
-    r = far - 1.6
-    side = (((0.17023821103 * r + 1.3067284816) * r + 2.75681539) * r + 1.4234372777) / ((0.12021132975 * r + 0.7370016425) * r + 1.0)
-    r = far - 5.0
-    tail = (((0.017337203997 * r + 0.42868294337) * r + 3.081226386) * r + 6.657905115) / ((0.012258202635 * r + 0.24197894225) * r + 1.0)
-    y = torch.where(torch.abs(q) <= 0.425, middle, torch.sign(q) * torch.where(far <= 5.0, side, tail))
-    y = torch.where((p == 0) | (p == 1), torch.sign(q) * float("inf"), y)
-    return torch.where((p < 0) | (p > 1), torch.full_like(y, float("nan")), y)
-
-def _reflected(A: Any):
-    # LAPACK's geqrf: what is left of A, the vectors as columns, their factors, and the product of the reflections.
-    least = min(A.size(-2), A.size(-1))
-    rows = torch.arange(A.size(-2)).unsqueeze(-1)
-    columns = torch.arange(least)
-    R = A
-    V = torch.zeros_like(A.narrow(-1, 0, least))
-    tau = torch.zeros_like(V.narrow(-2, 0, 1))
-    Q = torch.eye(A.size(-2), dtype=A.dtype) + torch.zeros_like(A.narrow(-1, 0, 1))
-    for k in range(least):
-        column = R.narrow(-1, k, 1)
-        pivot = column.narrow(-2, k, 1)
-        below = torch.where(rows > k, column, torch.zeros_like(column))
-        rest = torch.sqrt((below * below).sum([-2], True))
-        length = torch.sqrt(pivot * pivot + rest * rest)
-        done = rest == 0
-        beta = torch.where(done, torch.ones_like(pivot), torch.where(pivot >= 0, -length, length))
-        v = below / torch.where(done, beta, pivot - beta) + (rows == k).to(A.dtype)
-        factor = torch.where(done, torch.zeros_like(pivot), (beta - pivot) / beta)
-        R = R - torch.matmul(factor * v, torch.matmul(v.transpose(-1, -2), R))
-        Q = Q - torch.matmul(torch.matmul(Q, factor * v), v.transpose(-1, -2))
-        V = torch.where(columns == k, v, V)
-        tau = torch.where(columns == k, factor, tau)
-    return torch.triu(R), V, tau.squeeze(-2), Q
-
-def linalg_qr(A: Any, mode: Any = "reduced"):
-    R, _, _, Q = _reflected(A)
-    least = min(A.size(-2), A.size(-1))
-    if mode == "complete":
-        return Q, R
-    if mode == "r":
-        return torch.zeros([0], dtype=A.dtype), R.narrow(-2, 0, least)
-    return Q.narrow(-1, 0, least), R.narrow(-2, 0, least)
-
-def geqrf(self: Any):
-    R, V, tau, _ = _reflected(self)
-    n, least = self.size(-1), V.size(-1)
-    V = torch.tril(V, -1)
-    if n > least:
-        V = torch.cat([V, torch.zeros_like(R.narrow(-1, 0, n - least))], -1)
-    return R + V, tau
-
-def _product_of_reflections(V: Any, tau: Any):
-    m, count = V.size(-2), tau.size(-1)
-    rows = torch.arange(m).unsqueeze(-1)
-    Q = torch.eye(m, dtype=V.dtype) + torch.zeros_like(V.narrow(-1, 0, 1))
-    for k in range(count):
-        column = V.narrow(-1, k, 1)
-        v = torch.where(rows > k, column, torch.zeros_like(column)) + (rows == k).to(V.dtype)
-        Q = Q - torch.matmul(torch.matmul(Q, v) * tau.narrow(-1, k, 1).unsqueeze(-1), v.transpose(-1, -2))
-    return Q
-
-def linalg_householder_product(input: Any, tau: Any):
-    return _product_of_reflections(input, tau).narrow(-1, 0, input.size(-1))
-
-def ormqr(self: Any, input2: Any, input3: Any, left: Any = True, transpose: Any = False):
-    Q = _product_of_reflections(self, input2)
-    if transpose:
-        Q = Q.transpose(-1, -2)
-    return torch.matmul(Q, input3) if left else torch.matmul(input3, Q)
-
 def frexp(self: Any):
     finite = torch.logical_and(torch.isfinite(self), self != 0)
     x = torch.where(finite, self, torch.ones_like(self))
@@ -830,63 +490,6 @@ def frexp(self: Any):
     power = power + (torch.abs(y) >= 2).to(self.dtype) - (torch.abs(y) < 1).to(self.dtype)
     mantissa = x * torch.pow(2.0, -power) * 0.5
     return torch.where(finite, mantissa, self), torch.where(finite, power + 1, torch.zeros_like(power)).to(torch.int32)
-
-def linalg_lu_factor_ex(A: Any, pivot: Any = True, check_errors: Any = False):
-    m, n = A.size(-2), A.size(-1)
-    rows, columns, least = torch.arange(m).unsqueeze(-1), torch.arange(n), min(m, n)
-    LU = A
-    pivots = torch.zeros_like(A.narrow(-2, 0, 1).narrow(-1, 0, least), dtype=torch.int64)
-    for k in range(least):
-        here = LU.narrow(-2, k, 1)
-        place = torch.zeros_like(here.narrow(-1, 0, 1), dtype=torch.int64) + k
-        if pivot:
-            size = torch.where(rows >= k, torch.abs(LU.narrow(-1, k, 1)), torch.full_like(LU.narrow(-1, k, 1), -1.0))
-            place = torch.argmax(size, -2, True)
-        chosen = torch.where(rows == place, LU, torch.zeros_like(LU)).sum([-2], True)
-        LU = torch.where(rows == k, chosen, torch.where(rows == place, here, LU))
-        top = chosen.narrow(-1, k, 1)
-        factor = LU.narrow(-1, k, 1) / torch.where(top == 0, torch.ones_like(top), top)
-        factor = torch.where(rows > k, factor, torch.zeros_like(factor))
-        LU = torch.where((rows > k) & (columns == k), factor, LU - torch.where(columns > k, factor * chosen, torch.zeros_like(LU)))
-        pivots = torch.where(torch.arange(least) == k, place + 1, pivots)
-    return LU, pivots.squeeze(-2).to(torch.int32), torch.zeros_like(A.select(-1, 0).select(-1, 0), dtype=torch.int32)
-
-def _lu_rows(pivots: Any, m: Any):
-    at = torch.arange(m)
-    rows = at + torch.zeros_like(pivots.narrow(-1, 0, 1), dtype=torch.int64)
-    for k in range(pivots.size(-1)):
-        place = pivots.narrow(-1, k, 1).long() - 1
-        chosen = torch.where(at == place, rows, torch.zeros_like(rows)).sum([-1], True)
-        rows = torch.where(at == k, chosen, torch.where(at == place, rows.narrow(-1, k, 1), rows))
-    return rows
-
-def linalg_lu_solve(LU: Any, pivots: Any, B: Any, left: Any = True, adjoint: Any = False):
-    b = B if left else B.transpose(-1, -2)
-    transposed = adjoint if left else not adjoint
-    b = b + 0 * LU.narrow(-1, 0, 1)
-    n = LU.size(-1)
-    order = torch._lu_rows(pivots, n)
-    moves = (order.unsqueeze(-1) == torch.arange(n)).to(LU.dtype)
-    if transposed:
-        y = torch.linalg.solve_triangular(LU.transpose(-1, -2), b, upper=False)
-        y = torch.linalg.solve_triangular(LU.transpose(-1, -2), y, upper=True, unitriangular=True)
-        x = torch.matmul(moves.transpose(-1, -2), y)
-    else:
-        y = torch.linalg.solve_triangular(LU, torch.matmul(moves, b), upper=False, unitriangular=True)
-        x = torch.linalg.solve_triangular(LU, y, upper=True)
-    return x if left else x.transpose(-1, -2)
-
-def linalg_matrix_exp(self: Any):
-    norm = torch.amax(torch.abs(self).sum([-1]))
-    halvings = int(torch.ceil(torch.log2(torch.clamp(norm, min=0.25)))) + 2
-    x = self * torch.pow(0.5, float(halvings) * torch.ones_like(norm))
-    one = torch.eye(self.size(-1), dtype=self.dtype)
-    y = one + x / 12.0
-    for k in range(11):
-        y = one + torch.matmul(x, y) / float(11 - k)
-    for _ in range(halvings):
-        y = torch.matmul(y, y)
-    return y
 
 def mode(self: Any, dim: Any = -1, keepdim: Any = False):
     x = torch.movedim(self, dim, -1)
@@ -897,64 +500,6 @@ def mode(self: Any, dim: Any = -1, keepdim: Any = False):
     if keepdim:
         return torch.movedim(value, -1, dim), torch.movedim(place, -1, dim)
     return value.squeeze(-1), place.squeeze(-1)
-
-def _orthogonal(x: Any, n: Any, slope: Any, offset: Any, kind: Any):
-    degree = torch.trunc(n * torch.ones_like(x * 1.0 + n * 1.0))
-    x = x * torch.ones_like(degree)
-    before = torch.ones_like(degree)
-    here = x * slope + offset
-    y = torch.where(degree < 0, torch.zeros_like(here), torch.where(degree < 1, before, here))
-    for k in range(2, int(torch.amax(degree)) + 1):
-        if kind == "chebyshev":
-            after = 2.0 * x * here - before
-        elif kind == "h":
-            after = 2.0 * (x * here - float(k - 1) * before)
-        elif kind == "he":
-            after = x * here - float(k - 1) * before
-        elif kind == "laguerre":
-            after = ((float(2 * k - 1) - x) * here - float(k - 1) * before) / float(k)
-        else:
-            after = (float(2 * k - 1) * x * here - float(k - 1) * before) / float(k)
-        y = torch.where(degree >= float(k), after, y)
-        before = here
-        here = after
-    return y
-
-def special_chebyshev_polynomial_t(x: Any, n: Any):
-    return _orthogonal(x, n, 1.0, 0.0, "chebyshev")
-
-def special_shifted_chebyshev_polynomial_t(x: Any, n: Any):
-    return _orthogonal(x * 2.0 - 1.0, n, 1.0, 0.0, "chebyshev")
-
-def special_chebyshev_polynomial_u(x: Any, n: Any):
-    return _orthogonal(x, n, 2.0, 0.0, "chebyshev")
-
-def special_shifted_chebyshev_polynomial_u(x: Any, n: Any):
-    return _orthogonal(x * 2.0 - 1.0, n, 2.0, 0.0, "chebyshev")
-
-def special_chebyshev_polynomial_v(x: Any, n: Any):
-    return _orthogonal(x, n, 2.0, -1.0, "chebyshev")
-
-def special_shifted_chebyshev_polynomial_v(x: Any, n: Any):
-    return _orthogonal(x * 2.0 - 1.0, n, 2.0, -1.0, "chebyshev")
-
-def special_chebyshev_polynomial_w(x: Any, n: Any):
-    return _orthogonal(x, n, 2.0, 1.0, "chebyshev")
-
-def special_shifted_chebyshev_polynomial_w(x: Any, n: Any):
-    return _orthogonal(x * 2.0 - 1.0, n, 2.0, 1.0, "chebyshev")
-
-def special_hermite_polynomial_h(x: Any, n: Any):
-    return _orthogonal(x, n, 2.0, 0.0, "h")
-
-def special_hermite_polynomial_he(x: Any, n: Any):
-    return _orthogonal(x, n, 1.0, 0.0, "he")
-
-def special_laguerre_polynomial_l(x: Any, n: Any):
-    return _orthogonal(x, n, -1.0, 1.0, "laguerre")
-
-def special_legendre_polynomial_p(x: Any, n: Any):
-    return _orthogonal(x, n, 1.0, 0.0, "legendre")
 )py";
 
 }  // namespace
@@ -964,13 +509,14 @@ script::StmtPtr export_text(const std::string& name) {
   static auto& parsed = *new std::map<std::string, script::StmtPtr>;
   std::lock_guard guard(lock);
   if (auto found = parsed.find(name); found != parsed.end()) return found->second;
-  std::string_view all = kTexts;
-  size_t at = all.find("\ndef " + name + "(");
   script::StmtPtr def;
-  if (at != all.npos) {
+  for (std::string_view all : {kTexts, kLinalgTexts, kSpecialTexts}) {
+    size_t at = all.find("\ndef " + name + "(");
+    if (at == all.npos) continue;
     size_t end = all.find("\ndef ", at + 1);
     std::string text(all.substr(at + 1, end == all.npos ? end : end - at));
     def = script::parse_module(std::make_shared<script::Source>(script::Source{text, "<" + name + " for ONNX>"})).at(0);
+    break;
   }
   return parsed[name] = def;
 }

@@ -150,7 +150,7 @@ bool has_complex(const Call& c);
 bool write_complex(Call& c, const std::string& kind, const std::function<void(Call&)>& write);
 Known with_parts_last(Exporter& e, Known k);
 void split_parts(Exporter& e, Known& k);
-// What an operator of ATen's consists of, a function of TorchScript. Null where there is none; see export_texts.cpp.
+// What an operator of ATen's consists of, a function of TorchScript. Null where there is none; see export_texts*.cpp.
 script::StmtPtr export_text(const std::string& name);
 
 }  // namespace rushlight::onnx
