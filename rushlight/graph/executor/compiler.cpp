@@ -166,7 +166,10 @@ class Compiler {
     if (n->is("prim::fork") || n->is("prim::awaitable")) return fork_node(n);
     if (n->is("aten::wait") || n->is("prim::awaitable_wait")) return simple(C::Wait, n);
     if (n->is("prim::awaitable_nowait")) return simple(C::Fork, n, -1, nullptr, n->output()->type());
-    if (n->op) return simple(C::Operator, n, 0, n->op);
+    if (n->op) {
+      operators_[n] = e_.program_.size();
+      return simple(C::Operator, n, 0, n->op);
+    }
     if (n->primitive) return simple(C::Primitive, n, int64_t(quick_of(*n)), n->primitive);
     if (n->is("prim::ListConstruct")) return simple(C::ListConstruct, n, 0, nullptr, n->output()->type()->element());
     if (n->is("prim::ListUnpack")) return simple(C::ListUnpack, n);
@@ -219,14 +222,12 @@ class Compiler {
 
   // Whether `n` is an operator that may write over a result that is lent; it is told so.
   bool lends(const Node* n) {
-    for (Executable::Instruction& i : e_.program_) {
-      if (i.node != n || i.code != C::Operator) continue;
-      const Op& op = *static_cast<const Op*>(i.what);
-      bool lends = op.form() == Op::Form::Function && op.def().kernel.kind == Kernel::Kind::Structured;
-      if (lends) i.number = 1;
-      return lends;
-    }
-    return false;
+    auto found = operators_.find(n);
+    if (found == operators_.end()) return false;
+    const Op& op = *n->op;
+    bool lends = op.form() == Op::Form::Function && op.def().kernel.kind == Kernel::Kind::Structured;
+    if (lends) e_.program_[found->second].number = 1;
+    return lends;
   }
 
   [[gnu::cold]] void leave(Executable::Instruction& end, const std::vector<Value*>& results) {
@@ -365,6 +366,7 @@ class Compiler {
 
   Executable& e_;
   std::unordered_map<const Value*, uint32_t> where_;
+  std::unordered_map<const Node*, size_t> operators_;  // where they stand in the program
   uint32_t next_ = 0;
 };
 
