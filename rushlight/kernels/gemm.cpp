@@ -11,13 +11,14 @@ namespace rushlight {
 namespace {
 
 constexpr int kRows = 4;          // of the micro kernel
+constexpr int kMostRows = 8;      // where it has one vector of columns, and 32 registers
 constexpr int kVectorBytes = 64;  // two vectors of it make the micro kernel's columns
 constexpr int kDepth = 256;       // of a packed panel of b
 
 template <class T> constexpr int kLanes = kVectorBytes / int(sizeof(T));
 template <class T> constexpr int kCols = 2 * kLanes<T>;
 
-// Up to 4 rows of a (strides a_row, a_col) times the first W vectors of a panel of b (rows ldb apart), into acc.
+// Up to 8 rows of a (strides a_row, a_col) times the first W vectors of a panel of b (rows ldb apart), into acc.
 // Vector types, not a loop for the compiler: the eight sums must stay in registers.
 #define RL_MICRO_BODY                                                                                               \
   {                                                                                                                 \
@@ -26,14 +27,14 @@ template <class T> constexpr int kCols = 2 * kLanes<T>;
     for (int64_t p = 0; p < k; p++) {                                                                               \
       V line[W];                                                                                                    \
       _Pragma("GCC unroll 2") for (int w = 0; w < W; w++) line[w] = *reinterpret_cast<const V*>(b + w * kLanes<T>); \
-      _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) {                                                         \
+      _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {                                                         \
         T x = a[r * a_row];                                                                                         \
         _Pragma("GCC unroll 2") for (int w = 0; w < W; w++) sum[r][w] += x * line[w];                               \
       }                                                                                                             \
       a += a_col;                                                                                                   \
       b += ldb;                                                                                                     \
     }                                                                                                               \
-    _Pragma("GCC unroll 4") for (int r = 0; r < R; r++) _Pragma("GCC unroll 2") for (int w = 0; w < W; w++) *       \
+    _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) _Pragma("GCC unroll 2") for (int w = 0; w < W; w++) *       \
         reinterpret_cast<V*>(acc + r * kCols<T> + w * kLanes<T>) = sum[r][w];                                       \
   }
 RL_FOR_EACH_ISA(template <class T RL_COMMA int R RL_COMMA int W>, void, micro,
@@ -49,6 +50,9 @@ Micro<T> micro_for(int64_t rows) {
     case 1: return micro_isa<T, 1, W>();
     case 2: return micro_isa<T, 2, W>();
     case 3: return micro_isa<T, 3, W>();
+    case kMostRows:
+      if constexpr (W == 1) return micro_isa<T, kMostRows, W>();
+      [[fallthrough]];
     default: return micro_isa<T, 4, W>();
   }
 }
@@ -82,6 +86,13 @@ void pack_transposed(T* __restrict panel, const T* from, int64_t step, int64_t d
     for (int64_t q = 0; q < depth; q++) panel[q * kCols<T> + x] = from[x * step + q];
 }
 
+// Sums of kLanes columns plus the bias; no loop over parts of the row, which takes as long as the sums do.
+template <class T>
+void add_bias(T* __restrict out, const T* __restrict sum, const T* __restrict bias) {
+  typedef T V __attribute__((vector_size(kVectorBytes), aligned(alignof(T))));
+  *reinterpret_cast<V*>(out) = *reinterpret_cast<const V*>(sum) + *reinterpret_cast<const V*>(bias);
+}
+
 // Rows [m0, m1) of the product.
 template <class T>
 void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
@@ -91,7 +102,7 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
   T alpha = p.alpha.to<T>(), beta = p.beta.to<T>();
   bool plain = alpha == T(1);
   alignas(64) T panel[kDepth * kCols<T>];
-  alignas(64) T acc[kRows * kCols<T>];
+  alignas(64) T acc[kMostRows * kCols<T>];
   // The layers of small networks have as few columns as one vector; integers are rare.
   constexpr int kNarrow = std::is_floating_point_v<T> ? 1 : 2;
   for (int64_t k0 = 0; k0 == 0 || k0 < p.k; k0 += kDepth) {
@@ -102,7 +113,8 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
       const bool narrow = cols <= kNarrow * kLanes<T>;
       const int64_t width = narrow ? kNarrow * kLanes<T> : kCols<T>;
       auto micro_of = narrow ? micro_for<T, kNarrow> : micro_for<T, 2>;
-      const Micro<T> full = micro_of(kRows);
+      const int64_t at_once = narrow && kNarrow == 1 && cpu_isa() == Isa::Avx512 ? kMostRows : kRows;
+      const Micro<T> full = micro_of(at_once);
       const T* from = b + k0 * p.b_row + j * p.b_col;
       const T* use = from;
       int64_t ldb = p.b_row;
@@ -120,13 +132,15 @@ void blocked(const GemmProblem& p, int64_t m0, int64_t m1) {
         use = panel;
         ldb = kCols<T>;
       }
-      for (int64_t i = m0; i < m1; i += kRows) {
-        int64_t rows = std::min<int64_t>(kRows, m1 - i);
-        (rows == kRows ? full : micro_of(rows))(depth, a + i * p.a_row + k0 * p.a_col, p.a_row, p.a_col, use, ldb, acc);
+      for (int64_t i = m0, rows; i < m1; i += rows) {
+        rows = m1 - i >= at_once ? at_once : std::min<int64_t>(kRows, m1 - i);
+        (rows == at_once ? full : micro_of(rows))(depth, a + i * p.a_row + k0 * p.a_col, p.a_row, p.a_col, use, ldb,
+                                                  acc);
         for (int64_t r = 0; r < rows; r++) {
           T* out = c + (i + r) * p.c_row + j;
           const T* sum = acc + r * kCols<T>;
-          if (bias && !k0)
+          if (bias && !k0 && plain && cols == kLanes<T>) add_bias(out, sum, bias + j);
+          else if (bias && !k0)
             for (int64_t x = 0; x < cols; x++) out[x] = T(alpha * sum[x] + bias[j + x]);
           else if (plain && old == T(0)) std::memcpy(out, sum, size_t(cols) * sizeof(T));
           else if (old == T(0))

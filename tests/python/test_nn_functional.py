@@ -260,3 +260,16 @@ def test_adaptive_pooling_of_no_channels_without_a_batch():
         assert t.nn.functional.adaptive_avg_pool3d(t.ones(0, 4, 4, 4), 2).shape == (0, 2, 2, 2)
         with pytest.raises(RuntimeError, match="non-zero size"):
             t.nn.functional.adaptive_avg_pool3d(t.ones(2, 0, 4, 4, 4), 2)
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+def test_small_linear_layers_compute_each_row_as_if_it_were_alone(dtype):
+    rl.manual_seed(0)
+    for columns in (3, 8, 16, 17):
+        weight, bias = rl.randn(columns, 12, dtype=dtype), rl.randn(columns, dtype=dtype)
+        x = rl.randn(19, 12, dtype=dtype)
+        whole = (x.double()[:, None] * weight.double()).sum(-1) + bias.double()
+        for rows in range(2, 20):
+            y = rl.nn.functional.linear(x[:rows], weight, bias)
+            rl.testing.assert_close(y, whole[:rows].to(dtype), rtol=1e-5, atol=1e-5)
+            assert rl.equal(y[:2], rl.nn.functional.linear(x[:2], weight, bias))

@@ -37,10 +37,12 @@ TensorSpec linear_meta(const Tensor& input, const Tensor& weight, const Tensor& 
   if (bias.defined()) {
     RL_CHECK(DTypeError, bias.dtype() == input.dtype(), "self and mat2 must have the same dtype, but got ",
              scalar_type_name(bias.dtype()), " and ", scalar_type_name(weight.dtype()));
-    RL_CHECK(ShapeError, broadcast_shapes(bias.sizes(), spec.sizes) == spec.sizes, "The expanded size of the tensor (",
-             spec.sizes.empty() ? 1 : spec.sizes.back(), ") must match the existing size (", bias.numel(),
-             ") at non-singleton dimension ", std::max<int64_t>(int64_t(spec.sizes.size()) - 1, 0),
-             ".  Target sizes: ", spec.sizes, ".  Tensor sizes: ", bias.sizes());
+    bool row = bias.dim() == 1 && weight.dim() == 2 && bias.sizes()[0] == spec.sizes.back();
+    RL_CHECK(ShapeError, row || broadcast_shapes(bias.sizes(), spec.sizes) == spec.sizes,
+             "The expanded size of the tensor (", spec.sizes.empty() ? 1 : spec.sizes.back(),
+             ") must match the existing size (", bias.numel(), ") at non-singleton dimension ",
+             std::max<int64_t>(int64_t(spec.sizes.size()) - 1, 0), ".  Target sizes: ", spec.sizes,
+             ".  Tensor sizes: ", bias.sizes());
   }
   return spec;
 }
