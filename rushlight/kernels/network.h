@@ -30,13 +30,14 @@ struct NetworkLayer {
   int a = 0, b = -1;  // values
   Dims sizes = {};    // of the result
   // Of Conv, of pools, which use input, output, kernel, stride, padding, dilation, and of Linear, which uses in and out: its input and
-  // its result have two dimensions, and its weight, which is known, is (out, in).
+  // its result have two dimensions, and its weight, which is known, is (out, in), or in memory (in, out) where it is `turned`.
   ConvProblem window = {};
   Parameter weight, bias, mean, variance;
   Function function = Function::Relu;
   float alpha = 0, beta = 0;
   double eps = 0;              // of BatchNorm, which has mean and variance
   bool count_padding = false;  // of MeanPool
+  bool turned = false;         // of Linear
 };
 
 struct NetworkSpec {

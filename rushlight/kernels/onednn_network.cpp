@@ -346,7 +346,7 @@ class OneDnnNetwork final : public Network {
     const NetworkLayer& l = spec_.layers[i];
     Following then(*this, i);
     Dims sizes = {l.window.in, l.window.out};
-    int64_t strides[] = {1, l.window.in};
+    int64_t strides[] = {l.turned ? l.window.out : 1, l.turned ? 1 : l.window.in};
     Desc dst = Desc::dense(l.sizes), any_weight = Desc::any(sizes), row = l.bias ? Desc::dense({1, sizes[1]}) : Desc();
     PrimitiveDesc pd;
     int from = buffer_as(l.a, Desc::dense(spec_.sizes(l.a)));

@@ -170,6 +170,31 @@ def test_gelu_written_out_is_gelu():
         torch.testing.assert_close(frozen(x), f(x), rtol=1e-5, atol=1e-6)
 
 
+def test_a_large_matrix_of_a_product_is_packed_from_where_it_lies():
+    class M(torch.nn.Module):
+        def __init__(self, *sizes):
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(*sizes))
+            self.b = nn.Parameter(torch.randn(sizes[1]))
+
+        def forward(self, x):
+            return torch.matmul(x, self.w) + self.b
+
+    torch.manual_seed(0)
+    for (rows, columns), copied in (((16, 24), False), ((192, 256), False), ((64, 32), True)):
+        m = M(rows, columns).eval()
+        x = torch.randn(40, rows)
+        frozen = torch.jit.freeze(torch.jit.trace(m, x))
+        linear = frozen.graph.findNode("aten::linear")
+        assert (linear is None) == (rows == 16)  # a small product stays one
+        if linear is not None:
+            weight = list(linear.inputs())[1].toIValue()
+            assert weight.shape == (columns, rows)
+            assert weight.is_contiguous() == copied and (weight.data_ptr() != m.w.data_ptr()) == copied
+        for n in (40, 1, 0):
+            torch.testing.assert_close(frozen(x[:n]), m(x[:n]), rtol=1e-4, atol=1e-4)
+
+
 class Part(nn.Module):
     def __init__(self):
         super().__init__()

@@ -14,6 +14,7 @@
 #include "rushlight/fn/t.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/passes/effects.h"
+#include "rushlight/graph/passes/groups.h"
 #include "rushlight/graph/passes/passes.h"
 #include "rushlight/graph/walk.h"
 #include "rushlight/ops/operators.h"
@@ -303,7 +304,8 @@ bool turns(const Node& n) {
   return order && order->is_int_list() && order->int_list().vec() == std::vector<int64_t>{1, 0};
 }
 
-// A product with a known matrix, and what is added to each row of it, is a linear layer: its weight lies as products like it best.
+// A product with a known matrix, and what is added to each row of it, is a linear layer. A small weight comes to lie as products like it best;
+// a large one, which a group will pack (groups.cpp) from wherever it lies, is not copied for it.
 class Products {
  public:
   explicit Products(Graph& graph) : graph_(graph) {}
@@ -334,7 +336,7 @@ class Products {
     Value*& weight = weights_[{by, turned}];
     if (!weight) {
       InsertPoint top(graph_, graph_.block()->first());
-      weight = turned ? by : graph_.insert_constant(IValue(contiguous(t(*w))), Type::tensor());
+      weight = turned ? by : graph_.insert_constant(IValue(transposed(*w)), Type::tensor());
     }
     InsertPoint here(graph_, n);
     if (!added) added = graph_.insert_constant(IValue(), Type::none());
@@ -349,6 +351,10 @@ class Products {
   static bool is_one(const Value* v) {
     const IValue* c = constant_of(v);
     return c && c->is_scalar() && c->to_scalar().equals(1);
+  }
+  static Tensor transposed(const Tensor& w) {
+    if (w.numel() < kLeastPacked || w.dtype() != DType::Float32 || !w.is_contiguous()) return contiguous(t(w));
+    return alias_tensor(w, {w.size(1), w.size(0)}, {1, w.size(1)}, w.storage_offset());
   }
   static bool is_row(const Value* v, int64_t columns, DType d) {
     const Tensor* row = tensor_constant(v);

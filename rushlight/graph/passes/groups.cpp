@@ -47,15 +47,17 @@ bool numbers_of(const Value* v, int dims, int64_t (&out)[kMaxSpatial], int64_t l
   return true;
 }
 bool is_tensor(const Value* v) { return v->type()->is(Type::Kind::Tensor); }
-bool is_weight(const Tensor* t) {
-  return t && t->dtype() == DType::Float32 && t->impl()->flags() == 0 && t->is_contiguous();
+bool is_weight(const Tensor* t) { return t && t->dtype() == DType::Float32 && t->impl()->flags() == 0; }
+// Whether a matrix lies in memory column by column.
+bool is_turned(const Tensor& t) {
+  return t.dim() == 2 && !t.is_contiguous() && t.strides()[0] == 1 && t.strides()[1] == t.sizes()[0];
 }
 
 // A parameter of a layer. False where it is neither constant nor an attribute, or is required and not there.
 bool parameter(const Node& n, size_t input, NetworkLayer::Parameter& p, bool required) {
   const Value* v = n.input(input);
   if (is_none(v)) return !required;
-  if (const Tensor* t = tensor_of(v)) return is_weight(t) && (p.known = t->data<float>());
+  if (const Tensor* t = tensor_of(v)) return is_weight(t) && t->is_contiguous() && (p.known = t->data<float>());
   if (!v->node()->is("prim::GetAttr") || !is_tensor(v)) return false;
   p.value = int(input);
   return true;
@@ -96,14 +98,16 @@ bool convolution(const Node& n, NetworkStep& s) {
          numbers_of(n.input(5), dims, w.dilation, 1);
 }
 
-// With a known weight of such a size that packing it is worth while; small products have kernels that start sooner.
+// With a known weight of such a size that packing it is worth while.
 bool linear(const Node& n, NetworkStep& s) {
-  constexpr int64_t kLeast = 128 * 128;
   if (!n.is("aten::linear") || n.inputs().size() != 3) return false;
   const Tensor *weight = tensor_of(n.input(1)), *bias = tensor_of(n.input(2));
   NetworkLayer& l = s.layer;
   l.kind = Kind::Linear;
-  if (!weight || weight->dim() != 2 || weight->numel() < kLeast || !parameter(n, 1, l.weight, true)) return false;
+  if (!weight || weight->dim() != 2 || weight->numel() < kLeastPacked) return false;
+  l.turned = is_weight(weight) && is_turned(*weight);
+  if (l.turned) l.weight.known = weight->data<float>();
+  else if (!parameter(n, 1, l.weight, true)) return false;
   if (!is_none(n.input(2)) && (!bias || !parameter(n, 2, l.bias, true))) return false;
   s.weight = weight->sizes();
   l.window.in = s.weight[1];

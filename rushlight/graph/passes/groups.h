@@ -19,6 +19,8 @@ struct NetworkStep {
   bool adaptive = false;  // a pool whose output the window says
   Dims weight = {};       // sizes, where they are known
 };
+// Elements of a linear layer's weight from which on it is one, and packed; small products have kernels that start sooner.
+constexpr int64_t kLeastPacked = 128 * 128;
 // None where it is no such layer, or what it needs is neither constant nor, for parameters, an attribute of an object.
 std::optional<NetworkStep> network_step(const Node& n);
 // The window of a convolution with a weight of these sizes and a bias, if it has one, of so many numbers; false where they don't fit.
