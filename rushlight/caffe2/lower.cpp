@@ -156,6 +156,7 @@ void Program::lower(const Part& part, Variant& v) {
   graph::optimize(*g);
   graph::fuse_pointwise(*g);
   v.program = std::make_unique<graph::Executable>(std::move(g), /*places=*/false);
+  v.rerun = std::make_unique<Rerun>(*v.program);
 }
 
 void Program::run(Workspace& ws) {
@@ -197,25 +198,13 @@ void Program::run(Workspace& ws) {
     }
     NoGradGuard no_grad;
     bool done = false;
-    std::vector<IValue> args(part.in.size()), results(part.outputs.size());
-    for (size_t k = 0; k < args.size(); k++)
-      if (const Value& in = part.in[k]->value; part.written[k] || !in.is_tensor()) args[k] = in;
-      else args[k] = IValue::borrow(in.tensor());
     try {
       if (!v->program) lower(part, *v);
-      // What only its blob holds may be written over.
-      for (size_t k = 0; v->program->reuses() && part.apart && k < results.size(); k++)
-        if (const Value& old = part.out[k]->value; old.is_tensor()) results[k] = IValue::borrow(old.tensor());
-      v->program->run(args.data(), results.data());
+      v->rerun->run(part.in, part.written, part.out, part.apart);
       done = true;
     } catch (const InternalError&) { throw; } catch (const Error&) {
     }  // told below, operator by operator
-    if (!done) {
-      run_one_by_one(part, ws, nullptr);
-      continue;
-    }
-    for (size_t k = 0; k < results.size(); k++)
-      if (!results[k].is_none() && !results[k].is_borrowed()) part.out[k]->value = std::move(results[k]);
+    if (!done) run_one_by_one(part, ws, nullptr);
   }
 }
 

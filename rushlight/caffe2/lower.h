@@ -4,10 +4,10 @@
 // A graph is made for blobs of these dtypes and sizes. The first time that a net meets some, its operators run one by one, as Caffe2's checks and
 // errors ask for it, and what they make is noted; the second time the graph is made, for what is known then.
 #pragma once
+#include "rushlight/caffe2/rerun.h"
 #include "rushlight/caffe2/translate.h"
 #include "rushlight/caffe2/workspace.h"
 #include "rushlight/core/ivalue.h"
-#include "rushlight/graph/executor/executor.h"
 
 namespace rushlight::caffe2 {
 
@@ -27,6 +27,7 @@ class Program {
     std::vector<Known> inputs;
     std::vector<std::vector<Known>> made;  // by each operator
     std::unique_ptr<graph::Executable> program;
+    std::unique_ptr<Rerun> rerun;
   };
   struct Part {
     bool lowered = false;  // else one operator on the workspace

@@ -325,6 +325,10 @@ void pointwise_cpu(const Op& op, const PointwiseInfo& info, const IValue* args, 
 }
 
 bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, bool in_place) {
+  return pointwise_over(info, args, ret, in_place, false);
+}
+
+bool pointwise_over(const PointwiseInfo& info, const IValue* args, IValue* ret, bool in_place, bool alone) {
   if (!args[0].is_tensor()) return false;
   const Tensor& first = args[0].tensor();
   const TensorImpl& self = *first.impl();
@@ -340,7 +344,8 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, 
   for (int k = 1; k < info.inputs; k++) {
     if (args[k].is_tensor()) {
       const TensorImpl& t = *args[k].tensor().impl();
-      if (t.dtype() != d || !t.contiguous() || !(t.sizes() == self.sizes()) || !t.device().is_cpu()) return false;
+      if (t.dtype() != d || !t.contiguous() || !equal_sizes(t.sizes(), self.sizes()) || !t.device().is_cpu())
+        return false;
       in[k] = args[k].tensor().raw();
       if (in_place && t.storage() == self.storage() && in[k] != in[0]) return false;  // may overlap
     } else if (d == DType::Float32 && (args[k].is_double() || args[k].is_int()) && in[k - 1] != value) {
@@ -360,7 +365,7 @@ bool pointwise_fast(const PointwiseInfo& info, const IValue* args, IValue* ret, 
     return true;
   }
   DType result = result_dtype(info, d);
-  if (ret->is_borrowed() && can_write_over(*ret, self.sizes(), {}, result)) {
+  if (ret->is_borrowed() && can_write_over(*ret, self.sizes(), {}, result, alone)) {
     run_row(e, functor.bytes, ret->tensor().raw(), in, info.inputs, n);
     return true;
   }

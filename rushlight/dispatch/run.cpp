@@ -170,12 +170,12 @@ void prepare_out(const Op& op, const Tensor& out, const TensorSpec& spec) {
     out.impl()->set_geometry(spec.sizes, spec.strides, out.storage_offset());
 }
 
-bool can_write_over(const IValue& lent, IntArrayRef sizes, IntArrayRef strides, DType dtype) {
+bool can_write_over(const IValue& lent, IntArrayRef sizes, IntArrayRef strides, DType dtype, bool alone) {
   if (!lent.is_borrowed() || !lent.is_tensor()) return false;
   const TensorImpl& t = *lent.tensor().impl();
-  return t.refs() == 1 && t.flags() == 0 && t.dtype() == dtype && t.sizes() == sizes &&
-         (strides.empty() ? t.contiguous() : t.strides() == strides) && !t.autograd && !t.py_object && !t.inference &&
-         t.storage()->refs() == 1 && t.storage()->allocator() && !t.storage()->read_only();
+  return (alone || (t.refs() == 1 && t.storage()->refs() == 1)) && t.flags() == 0 && t.dtype() == dtype &&
+         equal_sizes(t.sizes(), sizes) && (strides.empty() ? t.contiguous() : equal_sizes(t.strides(), strides)) &&
+         !t.autograd && !t.py_object && !t.inference && t.storage()->allocator() && !t.storage()->read_only();
 }
 
 namespace {
@@ -272,10 +272,10 @@ void copy_values(const Tensor& to, const Tensor& from) {
 }
 
 // Room for `most` results: making it for kMaxResults takes as long as filling a small tensor.
-template <int most>
+template <int most, bool alone = false>
 void run_structured(const Op& op, IValue* args, IValue* rets) {
   const PointwiseInfo* pointwise = op.def().kernel.pointwise;
-  if (pointwise && pointwise_fast(*pointwise, args, rets)) return;
+  if (pointwise && pointwise_over(*pointwise, args, rets, false, alone)) return;
   TensorSpec specs[most];
   Tensor outs[most];
   int n = op.def().kernel.meta(op, args, specs);
@@ -288,7 +288,7 @@ void run_structured(const Op& op, IValue* args, IValue* rets) {
   bool lent[most] = {};
   for (int i = 0; i < n; i++) {
     lent[i] = rets[i].is_borrowed() && specs[i].device.is_cpu() &&
-              can_write_over(rets[i], specs[i].sizes, specs[i].strides, specs[i].dtype);
+              can_write_over(rets[i], specs[i].sizes, specs[i].strides, specs[i].dtype, alone);
     outs[i] = lent[i] ? rets[i].tensor() : make_result(specs[i]);
   }
   compute(op, args, outs, n);
@@ -464,6 +464,8 @@ Runner structured_runner(bool into) {
 }
 
 }  // namespace
+
+void run_over(const Op& op, IValue* args, IValue* rets) { guarded<run_structured<1, true>>(op, args, rets); }
 
 Runner runner_for(const Kernel& kernel, Op::Form form, size_t results) {
   bool into = form != Op::Form::Function;

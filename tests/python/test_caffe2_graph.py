@@ -113,6 +113,155 @@ def test_results_of_operators_are_written_over_too():
     assert not set(places) & {workspace.FetchTorch(n).data_ptr() for n in whole}
 
 
+def test_views_of_memory_that_stays_are_not_made_again():
+    net = core.Net("views")
+    net.Relu("x", "r")
+    net.Reshape("r", ["flat", "old_shape"], shape=[3, 2])
+    net.Transpose("flat", "turned", axes=[1, 0])
+    net.ExpandDims("turned", "row", dims=[0])
+    net.Reshape("x", ["of_x", "old_x"], shape=[6])
+    net.Sum(["row", "c"], "y")
+    workspace.FeedBlob("c", np.zeros((1, 2, 3), "f"))
+    workspace.FeedBlob("x", np.zeros((2, 3), "f"))
+    workspace.CreateNet(net)
+
+    def run(x):
+        workspace.FeedBlob("x", x)
+        workspace.RunNet(net)
+        flat = np.maximum(x, 0).reshape(3, 2)
+        wanted = {"flat": flat, "turned": flat.T, "row": flat.T[None], "y": flat.T[None], "of_x": x.ravel()}
+        for name, value in wanted.items():
+            assert np.array_equal(workspace.FetchBlob(name), value), name
+
+    def pictures(n):
+        return [np.random.default_rng(k).standard_normal((2, 3)).astype("f") for k in range(n)]
+
+    for x in pictures(4):
+        run(x)
+    names = ["r", "flat", "turned", "row", "y"]
+    places = [workspace.FetchTorch(n).data_ptr() for n in names]
+    run(pictures(1)[0])
+    assert [workspace.FetchTorch(n).data_ptr() for n in names] == places
+    # What is held keeps its values, and what lies over the same memory goes with it.
+    held = {n: workspace.FetchTorch(n) for n in ("flat", "row", "of_x")}
+    before = {n: t.clone() for n, t in held.items()}
+    for x in pictures(3):
+        run(x)
+    assert all(torch.equal(t, before[n]) for n, t in held.items())
+    held["flat"] = workspace.FetchTorch("flat")
+    del held["flat"]
+    run(pictures(2)[1])
+    # Other sizes, other memory, and another net that writes.
+    workspace.FetchTorch("row").squeeze_(0)
+    workspace.FetchTorch("flat").resize_(1)
+    run(pictures(1)[0])
+    workspace.RunOperatorOnce(core.CreateOperator("ConstantFill", [], ["flat"], shape=[3, 2], value=7.0))
+    run(pictures(1)[0])
+    workspace._ws().feed("r", workspace.FetchTorch("c").view(2, 3))
+    run(pictures(2)[1])
+    assert not workspace.FetchBlob("c").any()
+    workspace.RemoveBlob("turned")
+    for x in pictures(2):
+        run(x)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_stays_from_run_to_run_is_what_running_anew_gives(seed):
+    rng = np.random.default_rng(seed)
+    net, shapes = core.Net(f"random{seed}"), {"x": (2, 6), "c": (2, 6)}
+
+    def of(*wanted):
+        return str(rng.choice([n for n, s in shapes.items() if s in wanted or not wanted]))
+
+    def reshape(name, to):
+        src = of()
+        net.Reshape(src, [name, name + "_old"], shape=list(to))
+        return to
+
+    def transpose(name):
+        src = of((2, 6), (6, 2), (3, 4), (4, 3))
+        net.Transpose(src, name, axes=[1, 0])
+        return shapes[src][::-1]
+
+    def expand(name):
+        src = of((2, 6), (6, 2))
+        net.ExpandDims(src, name, dims=[0])
+        return (1, *shapes[src])
+
+    def pointwise(name):
+        src = of()
+        getattr(net, rng.choice(["Relu", "Tanh", "Copy", "Sigmoid", "Negative"]))(src, name)
+        return shapes[src]
+
+    def both(name):
+        src = of()
+        getattr(net, rng.choice(["Sum", "Mul", "Sub"]))([src, of(shapes[src])], name)
+        return shapes[src]
+
+    def softmax(name):
+        src = of((2, 6), (6, 2), (3, 4), (4, 3))
+        net.Softmax(src, name)
+        return shapes[src]
+
+    def flatten(name):
+        src = of()
+        net.FlattenToVec(src, name)
+        return (12,)
+
+    def again(name):  # over a blob that is there
+        src = of((2, 6))
+        net.Relu(src, "x" if rng.integers(4) == 0 else src)
+        return None
+
+    makers = [lambda n: reshape(n, [(3, 4), (4, 3), (12,), (6, 2)][rng.integers(4)]), transpose, expand, pointwise]
+    makers += [both, softmax, flatten, again]
+    for k in range(14):
+        shape = makers[int(rng.integers(len(makers)))](f"v{k}")
+        if shape is not None:
+            shapes[f"v{k}"] = shape
+    names = list(shapes)
+    other = core.Net(f"other{seed}")
+    other.Scale(names[-1], names[-1], scale=0.5)
+    other.Copy(names[len(names) // 2], names[-1] + "_copy")
+
+    def feed():
+        return {n: rng.standard_normal((2, 6)).astype("f") for n in ("x", "c")}
+
+    blobs = feed()
+    for n, v in blobs.items():
+        workspace.FeedBlob(n, v)
+    workspace.CreateNet(net)
+    workspace.RunNet(net)
+    held = []
+    for _ in range(14):
+        event = int(rng.integers(8))
+        if event < 3:
+            for n, v in feed().items():
+                workspace.FeedBlob(n, v)
+        elif event == 3 and held:
+            held.pop(int(rng.integers(len(held))))
+        elif event == 4 and workspace.HasBlob(names[-1]):
+            workspace.RunNetOnce(other)
+        elif event == 5:
+            workspace.RemoveBlob(names[-1])
+        inputs = {n: workspace.FetchBlob(n) for n in ("x", "c")}
+        workspace.RunNet(net)
+        got = {n: workspace.FetchBlob(n) for n in names}
+        for t, value in held:
+            assert np.array_equal(t.numpy(), value)
+        name = str(rng.choice(names))
+        if workspace.HasBlob(name) and event % 2:
+            t = workspace.FetchTorch(name)
+            held.append((t, t.numpy().copy()))
+        with workspace.WorkspaceGuard("anew"):
+            workspace.ResetWorkspace()
+            for n, v in inputs.items():
+                workspace.FeedBlob(n, v)
+            workspace.RunNetOnce(net)
+            for n in names:
+                assert np.allclose(got[n], workspace.FetchBlob(n), atol=1e-6), (n, str(net.Proto()))
+
+
 def test_two_names_of_one_blob_have_what_came_last():
     net = core.Net("twice")
     net.Add(["x", "x"], "y")

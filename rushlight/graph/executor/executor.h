@@ -3,6 +3,10 @@
 #pragma once
 #include "rushlight/graph/ir.h"
 
+namespace rushlight::caffe2 {
+class Rerun;
+}
+
 namespace rushlight::graph {
 
 class Group;
@@ -22,6 +26,7 @@ class Executable {
 
  private:
   friend class Compiler;
+  friend class caffe2::Rerun;  // runs programs too
   enum class Code : uint8_t {
     Operator,
     Primitive,

@@ -11,8 +11,9 @@ class Group {
  public:
   virtual ~Group() = default;
   // Fills the results, or returns false, having done nothing. What stands there and is held by nothing else
-  // may be written over. `inputs`: tensors that are on the CPU and strided, whose gradient nobody wants.
-  virtual bool run(const Tensor* const* inputs, IValue* results) = 0;
+  // may be written over. `inputs`: tensors that are on the CPU and strided, whose gradient nobody wants. Bit k of `known`: the caller knows
+  // that nobody else holds result k.
+  virtual bool run(const Tensor* const* inputs, IValue* results, uint32_t known = 0) = 0;
 };
 
 // Of the nodes in a group's block; null where nothing runs them as one.

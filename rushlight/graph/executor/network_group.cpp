@@ -128,7 +128,7 @@ class NetworkGroup final : public Group {
   }
   bool ready() const { return ready_; }
 
-  bool run(const Tensor* const* inputs, IValue* results) override {
+  bool run(const Tensor* const* inputs, IValue* results, uint32_t) override {
     for (size_t i = 0; i < inputs_; i++)
       if (inputs[i]->dtype() != DType::Float32) return false;
     int threads = in_parallel_region() ? 1 : num_threads();

@@ -66,7 +66,7 @@ class PointwiseGroup final : public Group {
   }
   bool ready() const { return ready_; }
 
-  bool run(const Tensor* const* inputs, IValue* results) override {
+  bool run(const Tensor* const* inputs, IValue* results, uint32_t known) override {
     const Tensor& first = *inputs[0];
     DType d = first.dtype();
     if ((d != DType::Float32 && d != DType::Float64) || first.numel() == 0) return false;
@@ -79,7 +79,8 @@ class PointwiseGroup final : public Group {
     char *from[kMostInputs], *to[kMostOutputs];
     for (size_t i = 0; i < inputs_; i++) from[i] = static_cast<char*>(inputs[i]->raw());
     for (size_t k = 0; k < outputs_; k++) {
-      if (!can_write_over(results[k], first.sizes(), {}, d)) results[k] = IValue(empty_tensor(first.sizes(), d));
+      if (!can_write_over(results[k], first.sizes(), {}, d, known >> k & 1))
+        results[k] = IValue(empty_tensor(first.sizes(), d));
       to[k] = static_cast<char*>(results[k].tensor().raw());
     }
     int64_t size = item_size(d), n = first.numel();
