@@ -182,10 +182,11 @@ void Backward::count_dependencies() {
 
 // A node is needed if it is asked for or leads to one that is.
 void Backward::mark_needed() {
+  std::unordered_set<const Node*> apart;  // of another graph than the roots'
   for (const Capture& c : captures_) {
     Node* n = const_cast<Node*>(c.node);
-    touch(n);
-    state(n).needed = options_.accumulate ? kRun : kCapture;
+    if (touch(n)) apart.insert(n);
+    if (!apart.contains(n)) state(n).needed = options_.accumulate ? kRun : kCapture;
   }
   struct Visit {
     Node* node;
@@ -232,12 +233,14 @@ void Backward::rethrow_with_trace(const Node& n, const Error& e) const {
   if (!x || x->trace.empty())
     text += " No forward pass information available. Enable detect anomaly during forward pass for more information.";
   else text += " Traceback of forward call that caused the error:\n" + x->trace;
-  std::string chain = text;
+  auto warn = [](const std::string& said) {
+    if (anomaly.warn) anomaly.warn(said);
+  };
+  warn(text);
   for (const Node* by = x ? x->made_by.get() : nullptr; by; by = by->extras() ? by->extras()->made_by.get() : nullptr)
     if (by->extras() && !by->extras()->trace.empty())
-      chain += str("\n\nPrevious calculation was induced by ", by->name(),
-                   ". Traceback of forward call that induced the previous calculation:\n", by->extras()->trace);
-  if (anomaly.warn) anomaly.warn(chain);
+      warn(str("\n\nPrevious calculation was induced by ", by->name(),
+               ". Traceback of forward call that induced the previous calculation:\n", by->extras()->trace));
   // What is no error of ours (a Python exception, an error that has its trace already) goes on as it is.
   if (!dynamic_cast<const ErrorOf<ErrorKind::Runtime>*>(&e)) throw;
   throw Error(e.kind(), e.text() + "\n" + text);

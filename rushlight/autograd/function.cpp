@@ -71,7 +71,8 @@ Tensor FunctionNode::wire(const Tensors& inputs, const Tensor& output, uint32_t 
   }
   Tensor t = is_input || output.impl()->requires_grad() || output.impl()->autograd ? detached_alias(output) : output;
   // A view made inside of forward: its gradient comes from backward.
-  t.impl()->set_base(is_input || output.is_view() ? shared_base(output, inputs) : nullptr, ViewKind::OfFunction);
+  t.impl()->set_base(is_input || output.is_view() ? shared_base(output, inputs) : nullptr,
+                     num_inputs() > 1 ? ViewKind::OneOfMany : ViewKind::OfFunction);
   set_history(t, Ref<Node>(this), nr);
   return t;
 }

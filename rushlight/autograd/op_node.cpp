@@ -361,6 +361,12 @@ Tensor OpNode::saved_tensor(int i) const {
     Ref<Node> made_by = grad_fn(t);
     check_version(t, versions_[i], made_by ? made_by->name() : "", output_nr(t), plan_.schema.name);
   }
+  if (!t.requires_grad() && !(plan_.in_place && i == 0)) [[unlikely]] {
+    const Node* from = edges()[edge_of(i)].node.get();
+    RL_CHECK(AutogradError, !from || from->is_leaf(), plan_.schema.name,
+             ": Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This is not "
+             "supported, please use out-of-place `.detach()` instead");
+  }
   return t;
 }
 
@@ -440,7 +446,7 @@ Grads OpNode::apply(Backward& run, Tensor* grads) {
       if (grads[i].defined()) return plan_.rule.one(saved, grads[i]);
     return {};
   }
-  Tensors all(num_inputs());
+  Tensors all(std::max(size_t(num_inputs()), size_t(plan_.op.num_returns())));
   std::move(grads, grads + num_inputs(), all.begin());
   return plan_.rule.many(saved, all);
 }

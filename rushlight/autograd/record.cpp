@@ -159,9 +159,9 @@ void record(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
     if (!reshaped || !t.is_view()) rebase_history(t, std::move(node));
     return;
   }
-  uint32_t nr = 0;
+  uint32_t nr = 0, inputs = 0;
   bool attached = false;
-  // A rule for one gradient is for the first result that can have one.
+  // A rule for one gradient is for the first result that can have one. The node's inputs end with the last result that has one.
   auto wants = [&](const Tensor& t) {
     return t.defined() && is_differentiable(t.dtype()) && !(attached && plan.rule.one);
   };
@@ -172,12 +172,13 @@ void record(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
         Tensor made = attach(plan, args, t, node, nr, false);
         if (!made.is_same(t)) rets[i] = IValue(std::move(made));
         attached = true;
+        inputs = nr + 1;
       }
       nr++;
     } else if (rets[i].is_tensor_list()) {
       Tensors made = rets[i].tensor_list().vec();
       for (Tensor& t : made) {
-        if (wants(t)) t = attach(plan, args, t, node, nr, true), attached = true;
+        if (wants(t)) t = attach(plan, args, t, node, nr, true), attached = true, inputs = nr + 1;
         nr++;
       }
       rets[i] = IValue(std::move(made));
@@ -185,7 +186,7 @@ void record(const Op& op, IValue* args, IValue* rets, uint8_t flags) {
       nr++;
     }
   }
-  node->save_results(rets, nr);
+  node->save_results(rets, inputs);
 }
 
 void warn_of_unknown_gradient(const Op& op) {

@@ -600,3 +600,93 @@ def test_grad_of_no_inputs_and_versions_of_inference_tensors():
     with rushlight.inference_mode():
         x = rushlight.ones(2)
     rushlight.autograd.graph.increment_version(x)  # as in PyTorch they count none, and that is no error
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x: t.nn.functional.batch_norm(x, None, None, t.ones(4), t.zeros(4), True),
+        lambda t, x: x.max(1)[0],
+        lambda t, x: x.sort(1)[0],
+        lambda t, x: t.nn.functional.max_pool2d(x[None], 2),
+        lambda t, x: x.frexp()[0],
+        lambda t, x: t.linalg.svd(x, full_matrices=False)[1],
+        lambda t, x: x.aminmax(dim=1)[0],
+        lambda t, x: t.linalg.inv_ex(x)[0],
+    ],
+)
+def test_hooks_of_nodes_see_gradients_of_what_has_some(f):
+    def seen(t):
+        x = t.arange(16.0).view(4, 4).cos().requires_grad_()
+        y, found = f(t, x), []
+        y.grad_fn.register_hook(lambda inputs, outputs: found.append([g is None for g in outputs]))
+        y.grad_fn.register_prehook(lambda outputs: found.append(len(outputs)))
+        y.sum().backward()
+        return found
+
+    assert seen(rushlight) == seen(torch)
+
+
+def test_a_saved_tensor_that_was_detached_in_place():
+    a = torch.ones(2, requires_grad=True).clone()
+    b = a.sin()
+    a.detach_()
+    with pytest.raises(RuntimeError, match="has been detached in-place"):
+        b.sum().backward()
+    x = torch.ones(2, requires_grad=True)
+    y = x.sin()
+    x.requires_grad_(False)  # a leaf may be
+    y.sum().backward()
+    kept = torch.ones(2, requires_grad=True).clone()
+    c = kept.exp()  # saves its result
+    kept.detach_()
+    c.sum().backward()
+
+
+def test_inputs_of_another_graph_are_not_executed():
+    x, apart = torch.ones(2, requires_grad=True) * 2, torch.ones(2, requires_grad=True) * 2
+    seen = []
+    torch.autograd.graph.register_multi_grad_hook((x, apart), lambda grads: seen.append([g is None for g in grads]))
+    (x * 3).sum().backward(inputs=(x, apart))
+    assert seen == [[False, True]]
+
+
+def test_anomaly_mode_tells_of_each_outer_call_by_itself():
+    class Inner(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * float("nan")
+
+    class Outer(Inner):
+        @staticmethod
+        def backward(ctx, g):
+            return Inner.apply(g)
+
+    x, weights = torch.zeros(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    with warnings.catch_warnings(record=True) as said, torch.autograd.detect_anomaly():
+        warnings.simplefilter("always")
+        (g,) = torch.autograd.grad(Outer.apply(x), x, weights, create_graph=True)
+        with pytest.raises(RuntimeError, match="returned nan values"):
+            g.sum().backward()
+    texts = [str(w.message).strip() for w in said]
+    assert texts[-2].startswith("Error detected in InnerBackward")
+    assert texts[-1].startswith("Previous calculation was induced by OuterBackward")
+
+
+def test_views_that_a_function_returns_several_of():
+    class Two(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x[:1], x[1:]
+
+        @staticmethod
+        def backward(ctx, a, b):
+            return torch.cat([a, b])
+
+    parts = Two.apply(torch.ones(2, requires_grad=True).clone())
+    with pytest.raises(RuntimeError, match="the output of a function that returns multiple views"):
+        parts[0].mul_(2)

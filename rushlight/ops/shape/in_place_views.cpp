@@ -27,7 +27,8 @@ void as_strided_own(const Tensor& self, IntArrayRef size, IntArrayRef stride, co
 }
 
 void resize_own(const Tensor& self, IntArrayRef size, const std::optional<MemoryFormat>& format) {
-  RL_CHECK(RuntimeError, !self.requires_grad(), "cannot resize variables that require grad");
+  RL_CHECK(RuntimeError, !self.requires_grad() || thread_state.inference_mode,
+           "cannot resize variables that require grad");
   size_t before = self.storage().bytes();
   resize_tensor(self, size);
   if (fill_fresh_memory && self.storage().bytes() > before) fill_fresh(self, before);
