@@ -197,13 +197,7 @@ def _quantized_suffixes(t: Tensor) -> list[str]:
 def _with_tangent(t: Tensor) -> tuple[Tensor, Tensor | None]:
     """A dual tensor's primal and tangent; (t, None) of others."""
     forward_ad = sys.modules.get("rushlight.autograd.forward_ad")
-    if forward_ad is None or forward_ad._level is None or not t.requires_grad:
-        return t, None
-    try:
-        primal, tangent = forward_ad.unpack_dual(t)
-    except RuntimeError:  # printing tells of no operator that has no second derivative
-        return t, None
-    return (t, None) if tangent is None else (primal, tangent)
+    return (t, None) if forward_ad is None else forward_ad.unpack_dual(t)
 
 
 def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:

@@ -267,6 +267,11 @@ PyObject* raw_saved_tensors(PyObject* self, void*) {
   });
 }
 
+template <PyObject* Context::* Slot>
+PyObject* marked(PyObject* self, void*) {
+  return Py_NewRef(context(self).*Slot ? context(self).*Slot : Py_None);
+}
+
 PyGetSetDef getset[] = {
     {"_raw_saved_tensors", raw_saved_tensors, nullptr, "Objects for them to put hooks on.", nullptr},
     {"saved_tensors", saved_tensors, nullptr, "What save_for_backward was given.", nullptr},
@@ -281,8 +286,9 @@ PyGetSetDef getset[] = {
        return 0;
      },
      "A bool per argument of forward: whether its gradient is wanted.", nullptr},
-    {"to_save", [](PyObject* s, void*) { return Py_NewRef(context(s).to_save ? context(s).to_save : Py_None); },
-     nullptr, nullptr, nullptr},
+    {"to_save", marked<&Context::to_save>, nullptr, nullptr, nullptr},
+    {"dirty_tensors", marked<&Context::dirty>, nullptr, "What mark_dirty was given.", nullptr},
+    {"non_differentiable", marked<&Context::constant>, nullptr, "What mark_non_differentiable was given.", nullptr},
     {"materialize_grads", [](PyObject* s, void*) { return PyBool_FromLong(context(s).materialize); }, nullptr, nullptr,
      nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},

@@ -4,7 +4,9 @@
 #include "bind.h"
 #include "py_convert.h"
 #include "py_op.h"
+#include "rushlight/autograd/meta.h"
 #include "rushlight/transforms/autocast.h"
+#include "rushlight/transforms/forward_level.h"
 #include "rushlight/transforms/level.h"
 
 namespace rushlight::py {
@@ -156,6 +158,43 @@ PyObject* wrapper_level(PyObject*, PyObject* o) {
   });
 }
 
+// ---- forward mode ----
+
+// _forward_level(on): begins, or ends with all tangents.
+PyObject* forward_level(PyObject*, PyObject* on) {
+  static thread_local ForwardLevel level;
+  if (on == Py_True) {
+    push_interceptor(level);
+  } else {
+    pop_interceptor(level);
+    drop_tangents();
+  }
+  Py_RETURN_NONE;
+}
+PyObject* tangent(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    Tensor t = tangent_seen(expect_tensor(o, "_tangent: the argument"));
+    if (!t.defined()) Py_RETURN_NONE;
+    return wrap(t);
+  });
+}
+PyObject* carry_here(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *t, *tangent;
+    if (!PyArg_ParseTuple(args, "OO:_carry", &t, &tangent)) return nullptr;
+    carry(expect_tensor(t, "_carry: the tensor"), expect_tensor(tangent, "_carry: the tangent"));
+    Py_RETURN_NONE;
+  });
+}
+// _carries_tangents(on=None) -> bool as it was
+PyObject* carries(PyObject*, PyObject* args) {
+  PyObject* on = Py_None;
+  if (!PyArg_ParseTuple(args, "|O:_carries_tangents", &on)) return nullptr;
+  bool was = carries_tangents;
+  if (on != Py_None) carries_tangents = on == Py_True;
+  return PyBool_FromLong(was);
+}
+
 // ---- autocast ----
 
 // _autocast(enabled=None, dtype=None, caches=None, nesting=0) -> (enabled, dtype, caches) as it was. Missing: no change.
@@ -190,6 +229,10 @@ PyMethodDef functions[] = {
     {"_wrapped", wrapped, METH_O, nullptr},
     {"_wrapper_level", wrapper_level, METH_O, nullptr},
     {"_are_functorch_transforms_active", transforms_active, METH_NOARGS, nullptr},
+    {"_forward_level", forward_level, METH_O, nullptr},
+    {"_tangent", tangent, METH_O, nullptr},
+    {"_carry", carry_here, METH_VARARGS, nullptr},
+    {"_carries_tangents", carries, METH_VARARGS, nullptr},
     {"_autocast", autocast, METH_VARARGS, nullptr},
     {"_autocast_clear_cache", clear_cache, METH_NOARGS, nullptr},
     {},

@@ -171,6 +171,8 @@ Tensors FunctionNode::saved_tensors() const {
       continue;
     }
     Tensor again = detached_alias(s.tensor);
+    if (const Tensor& tangent = tangent_of(s.tensor); tangent.defined()) [[unlikely]]
+      set_tangent(again, tangent);
     set_history(again, Ref<Node>(const_cast<FunctionNode*>(this)), uint32_t(s.output));
     out.push_back(std::move(again));
   }
@@ -189,6 +191,11 @@ Grads FunctionNode::apply(Backward&, Tensor* grads) {
 void FunctionNode::release_saved() {
   released_ = !saved_.empty();
   saved_.clear();
+}
+
+void FunctionNode::carry_tangent(uint32_t nr, const Tensor& tangent) {
+  for (const SavedValue& s : saved_)
+    if (s.output == int(nr) && s.tensor.defined()) set_tangent(s.tensor, tangent);
 }
 
 void FunctionNode::visit_owned(OwnedVisitor& visitor) const {

@@ -44,6 +44,7 @@ class FunctionNode : public Node {
   Grads apply(Backward& run, Tensor* grads) override;
   bool runs_without_gradients() const override { return materialize_; }
   void release_saved() override;
+  void carry_tangent(uint32_t nr, const Tensor& tangent) override;
   void visit_owned(OwnedVisitor& visitor) const override;
 
  private:

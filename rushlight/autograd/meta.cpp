@@ -1,5 +1,7 @@
 #include "rushlight/autograd/meta.h"
 
+#include <unordered_set>
+
 #include "rushlight/autograd/view_nodes.h"
 #include "rushlight/fn/add.h"
 #include "rushlight/fn/clone.h"
@@ -27,10 +29,24 @@ AccumulateGrad& make_accumulator(const Tensor& t) {
   return *known;
 }
 
+// Those that have a tangent. Tensors may die on any thread.
+struct Carrying {
+  std::mutex mutex;
+  std::unordered_set<AutogradMeta*> metas;
+};
+Carrying& carrying() {
+  static auto& c = *new Carrying;
+  return c;
+}
+
 }  // namespace
 
 AutogradMeta::~AutogradMeta() {
   stop_retaining(*this);
+  if (tangent.defined()) [[unlikely]] {
+    std::lock_guard lock(carrying().mutex);
+    carrying().metas.erase(this);
+  }
   if (AccumulateGrad* a = accumulator.load(std::memory_order_acquire)) {
     a->forget();
     a->release();
@@ -51,6 +67,7 @@ void visit_owned(const TensorImpl& t, OwnedVisitor& visitor) {
   if (m->grad_fn) visitor.node(*m->grad_fn);
   if (m->accumulator) visitor.node(*m->accumulator);
   if (m->grad.defined()) visitor.tensor(*m->grad.impl());
+  if (m->tangent.defined()) visitor.tensor(*m->tangent.impl());
 }
 
 Ref<Node> grad_fn(const Tensor& t) {
@@ -203,8 +220,37 @@ void detach_in_place(const Tensor& t) {
     m->retains_grad = false;
     m->grad_fn = nullptr;
     m->output_nr = 0;
+    if (m->tangent.defined()) set_tangent(t, Tensor());
   }
   t.impl()->set_requires_grad(false);
+}
+
+// ---- forward mode ----------------------------------------------------------------------------------------------------------
+
+thread_local constinit bool carries_tangents = true;
+
+const Tensor& tangent_of(const Tensor& t) {
+  static const Tensor none;
+  return meta_of(t) ? meta_of(t)->tangent : none;
+}
+
+void set_tangent(const Tensor& t, const Tensor& tangent) {
+  AutogradMeta& m = make_meta(t);
+  Tensor before = m.tangent;  // dies outside of the lock
+  {
+    std::lock_guard lock(carrying().mutex);
+    m.tangent = tangent;
+    if (tangent.defined()) carrying().metas.insert(&m);
+    else carrying().metas.erase(&m);
+  }
+  if (m.grad_fn && tangent.defined()) m.grad_fn->carry_tangent(m.output_nr, tangent);
+}
+
+void drop_tangents() {
+  Tensors dropped;
+  std::lock_guard lock(carrying().mutex);
+  for (AutogradMeta* m : carrying().metas) dropped.push_back(std::move(m->tangent));
+  carrying().metas.clear();
 }
 
 int64_t register_hook(const Tensor& t, Ref<TensorHook> hook) {

@@ -16,6 +16,7 @@ struct AutogradMeta final : AutogradMetaBase, Recycled<AutogradMeta> {
   uint32_t output_nr = 0;
   bool retains_grad = false;
   Tensor grad;
+  Tensor tangent;  // in forward mode (transforms/forward_level.h)
   // Of a leaf, made when first used, by whichever thread that is; owned. It points back without owning.
   std::atomic<AccumulateGrad*> accumulator{nullptr};
 };
@@ -70,6 +71,11 @@ void retain_grad(const Tensor& t);
 void detach_in_place(const Tensor& t);
 int64_t register_hook(const Tensor& t, Ref<TensorHook> hook);
 int64_t register_post_accumulate_hook(const Tensor& t, Ref<LeafHook> hook);
+// The tangents of forward mode. One that is set is also that of the values which the tensor's node saved of it.
+const Tensor& tangent_of(const Tensor& t);  // undefined if there is none
+void set_tangent(const Tensor& t, const Tensor& tangent);
+void drop_tangents();                                 // of all tensors
+extern thread_local constinit bool carries_tangents;  // false: calls go on as if there were none
 // Takes a hook off that one of the two functions above put on.
 bool remove_hook(const Tensor& t, int64_t id);  // false: there is none of that id
 

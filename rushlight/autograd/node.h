@@ -117,6 +117,8 @@ class Node : public RefCounted {
   // True: apply() wants to be called although no gradient came.
   virtual bool runs_without_gradients() const { return false; }
   virtual bool is_leaf() const { return false; }
+  // What it saved of its result `nr` has this tangent (forward mode).
+  virtual void carry_tangent(uint32_t /*nr*/, const Tensor& /*tangent*/) {}
   // What this node owns. Nobody may change the graph meanwhile.
   virtual void visit_owned(OwnedVisitor& visitor) const;
 

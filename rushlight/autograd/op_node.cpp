@@ -327,6 +327,13 @@ void OpNode::visit_owned(OwnedVisitor& visitor) const {
   }
 }
 
+void OpNode::carry_tangent(uint32_t nr, const Tensor& tangent) {
+  for (size_t i = 0; i < plan_.saved_results.size(); i++) {
+    const IValue& saved = values_[plan_.args.size() + i];
+    if (plan_.saved_results[i] == nr && saved.is_tensor()) set_tangent(saved.tensor(), tangent);
+  }
+}
+
 int OpNode::edge_of(int arg) const {
   int e = plan_.args[size_t(arg)].edge;
   return plan_.list_arg >= 0 && arg > plan_.list_arg ? e + int(list_size_) - 1 : e;
@@ -354,6 +361,8 @@ Tensor OpNode::saved_tensor(int i) const {
     check_version(t, versions_[i], name(), nr, plan_.schema.name);
     if (!thread_state.grad_enabled || !is_differentiable(t.dtype()) || (plan_.rule.one && nr > 0)) return t;
     Tensor again = detached_alias(t);
+    if (const Tensor& tangent = tangent_of(t); tangent.defined()) [[unlikely]]
+      set_tangent(again, tangent);
     put_on_graph(again, i, nullptr);
     return again;
   }

@@ -65,6 +65,7 @@ class OpNode final : public Node {
   // The operator wrote to a view: `slices`, which owns this node, stands in the graph for it.
   void runs_in(const CopySlices& slices) { slices_ = &slices; }
   void release_saved() override;
+  void carry_tangent(uint32_t nr, const Tensor& tangent) override;
   void visit_owned(OwnedVisitor& visitor) const override;
 
   const GradPlan& plan() const { return plan_; }

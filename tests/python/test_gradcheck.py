@@ -190,7 +190,7 @@ def test_wrong_tangents_are_found():
         gradcheck(Tripled.apply, real(1.0, 2.0), **options)
     with pytest.raises(RuntimeError, match="expected a tangent of shape"):
         gradcheck(Summed.apply, real(1.0, 2.0), **options)
-    with pytest.raises(RuntimeError, match="expected a tangent for each of the 1 results"):
+    with pytest.raises(RuntimeError, match="expected 1 but got 2"):
         gradcheck(Two.apply, real(1.0, 2.0), **options)
 
 

@@ -11,7 +11,7 @@ from .._C import _FunctionContext
 __all__ = ["BackwardCFunction", "Function", "FunctionCtx", "InplaceFunction", "NestedIOFunction", "once_differentiable"]
 
 
-# Inside of a forward-mode level: calls a function by its jvp. Set by forward_ad.
+# Inside of a forward-mode level: calls a function of tensors that may have tangents. Set by forward_ad.
 call_with_tangents: Any = None
 # While a model is traced for ONNX: calls a function that has a `symbolic` as one operator. Set by onnx.
 call_exported: Any = None
@@ -117,7 +117,7 @@ class Function(metaclass=FunctionMeta):
             if separate:
                 bound.apply_defaults()
             args = bound.args if separate else bound.args[1:]
-        if call_with_tangents is not None and cls.jvp is not Function.jvp:
+        if call_with_tangents is not None:
             return call_with_tangents(cls, args)
         if call_exported is not None and hasattr(cls, "symbolic"):
             return call_exported(cls, args)

@@ -439,7 +439,7 @@ def gradgradcheck(
     def gradients(*args: Any) -> tuple:
         given, grads = list(args[:count]), args[count:]
         for i in places:  # in forward mode all but one come without
-            given[i] = given[i] if given[i].requires_grad else given[i].detach().requires_grad_()
+            given[i] = given[i] if given[i].requires_grad else given[i].view_as(given[i]).requires_grad_()
         leaves = [given[i] for i in places]
         out = rushlight.autograd.grad(
             _differentiable(func(*given)), leaves, grads, create_graph=True, allow_unused=True
