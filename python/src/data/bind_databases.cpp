@@ -65,11 +65,18 @@ struct Db {
   }
 };
 
-// LMDB's values lie in mapped memory, and are copied once, into the object; LevelDB reads and unpacks without the lock.
+// Whether a thread besides this one knows Python, and may wait for its lock.
+bool has_other_threads() {
+  PyThreadState* first = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+  return first && PyThreadState_Next(first);
+}
+
+// LMDB's values lie in mapped memory, and are copied once, into the object; LevelDB reads and unpacks without the lock where somebody else
+// may want it: to let go of it and take it again is a twentieth of a call.
 nb::object get(Database& db, std::string_view key, nb::handle missing) {
   nb::object out;
   auto use = [&](std::string_view value) { out = bytes_object(value); };
-  if (db.kind() == DbKind::Lmdb) {
+  if (db.kind() == DbKind::Lmdb || !has_other_threads()) {
     db.get(key, use);
   } else {
     std::optional<nb::gil_scoped_release> released(std::in_place);
