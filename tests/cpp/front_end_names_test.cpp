@@ -2,6 +2,7 @@
 #include <ATen/Dispatch_v2.h>
 #include <ATen/NamedTensorUtils.h>
 #include <ATen/Operators.h>
+#include <ATen/core/boxing/impl/test_helpers.h>
 #include <ATen/record_function.h>
 #include <c10/util/Logging.h>
 #include <c10/util/tempfile.h>
@@ -35,6 +36,16 @@ TEST(FrontEndNamesTest, KernelsForNamedTensors) {
   }
   EXPECT_FALSE(at::has_names({x, y}));
   EXPECT_TRUE(at::namedinference::propagate_names(y, x).is_same(y));
+}
+
+TEST(FrontEndNamesTest, OperatorsAreCalledBoxedAndUnboxed) {
+  auto op = c10::Dispatcher::singleton().findSchemaOrThrow("aten::add", "Tensor");
+  torch::Tensor x = torch::ones({2});
+  auto results = callOp(op, x, x, at::Scalar(2));
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_TRUE(results[0].toTensor().equal(x * 3));
+  auto sum = callOpUnboxed<torch::Tensor, const torch::Tensor&, const torch::Tensor&, const at::Scalar&>(op, x, x, 2);
+  EXPECT_TRUE(sum.equal(x * 3));
 }
 
 TEST(FrontEndNamesTest, ChecksTakeMoreText) {
