@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <exception>
 #include <thread>
 #include <unordered_set>
@@ -234,7 +235,12 @@ void Backward::rethrow_with_trace(const Node& n, const Error& e) const {
     text += " No forward pass information available. Enable detect anomaly during forward pass for more information.";
   else text += " Traceback of forward call that caused the error:\n" + x->trace;
   auto warn = [](const std::string& said) {
-    if (anomaly.warn) anomaly.warn(said);
+    if (!anomaly.warn) return;
+    try {
+      anomaly.warn(said);
+    } catch (...) {
+      std::fprintf(stderr, "%s\n", said.c_str());
+    }  // warnings are errors here; but the one to tell is `e`
   };
   warn(text);
   for (const Node* by = x ? x->made_by.get() : nullptr; by; by = by->extras() ? by->extras()->made_by.get() : nullptr)

@@ -651,6 +651,17 @@ def test_inputs_of_another_graph_are_not_executed():
     assert seen == [[False, True]]
 
 
+def test_anomaly_mode_tells_the_error_where_warnings_are_errors(capfd):
+    x = rushlight.ones(1, requires_grad=True)
+    with pytest.warns(UserWarning), rushlight.autograd.detect_anomaly():
+        y = (x * 0).sqrt() * 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(RuntimeError, match="returned nan values"):
+                y.backward()
+    assert "Error detected in SqrtBackward0" in capfd.readouterr().err
+
+
 def test_anomaly_mode_tells_of_each_outer_call_by_itself():
     class Inner(torch.autograd.Function):
         @staticmethod
