@@ -18,35 +18,29 @@ bool same(const Node& a, const Node& b) {
   return true;
 }
 
-// The candidates so far, those of the blocks around included.
+// The candidates so far, those of the blocks around included, by what is quickly compared.
 class Seen {
  public:
-  size_t size() const { return nodes_.size(); }
-  void add(Node* n) {
-    nodes_.push_back(n);
-    alike_[key(*n)].push_back(n);
+  using Alike = std::vector<Node*>;
+  size_t size() const { return where_.size(); }
+  // Those that may compute the same as n.
+  Alike& alike(const Node& n) {
+    size_t key = std::hash<std::string_view>()(n.kind());
+    for (const Value* v : n.inputs()) key = key * 31 + std::hash<const Value*>()(v);
+    return alike_[key];
   }
-  // The last that computes the same; null if there is none.
-  Node* last_like(const Node& n) const {
-    auto found = alike_.find(key(n));
-    if (found == alike_.end()) return nullptr;
-    auto last = std::find_if(found->second.rbegin(), found->second.rend(), [&](const Node* s) { return same(*s, n); });
-    return last == found->second.rend() ? nullptr : *last;
+  void add(Node* n, Alike& to) {
+    to.push_back(n);
+    where_.push_back(&to);
   }
   // Forgets all but the first `size`.
   void keep(size_t size) {
-    for (; nodes_.size() > size; nodes_.pop_back()) alike_.at(key(*nodes_.back())).pop_back();
+    for (; where_.size() > size; where_.pop_back()) where_.back()->pop_back();
   }
 
  private:
-  // Inputs of a candidate stay: what is replaced comes after it.
-  static size_t key(const Node& n) {
-    size_t out = std::hash<std::string_view>()(n.kind());
-    for (const Value* v : n.inputs()) out = out * 31 + std::hash<const Value*>()(v);
-    return out;
-  }
-  std::vector<Node*> nodes_;
-  std::unordered_map<size_t, std::vector<Node*>> alike_;
+  std::vector<Alike*> where_;  // each candidate, in the order in which they came
+  std::unordered_map<size_t, Alike> alike_;
 };
 
 class Eliminator {
@@ -61,12 +55,13 @@ class Eliminator {
       if (sets_mode(*n)) seen.keep(0);  // the same operator with and without gradients gives different results
       if (!is_pure(*n) || n->is("prim::Constant") || n->outputs().empty() || !may_share(*n)) continue;
       // The last one: what is written to before may have changed since the first.
-      Node* found = seen.last_like(*n);
-      if (!found || changed_between(*found, *n)) {
-        seen.add(n);
+      Seen::Alike& alike = seen.alike(*n);
+      auto found = std::find_if(alike.rbegin(), alike.rend(), [&](const Node* s) { return same(*s, *n); });
+      if (found == alike.rend() || changed_between(**found, *n)) {
+        seen.add(n, alike);
         continue;
       }
-      for (size_t i = 0; i < n->outputs().size(); i++) n->output(i)->replace_all_uses_with(found->output(i));
+      for (size_t i = 0; i < n->outputs().size(); i++) n->output(i)->replace_all_uses_with((*found)->output(i));
       n->destroy();
       changed = true;
     }
