@@ -425,16 +425,16 @@ def _trace_methods(
     state: list = []
     modules: list = []
     holder = _object_of(module, (), state, {}, modules)
-    for name, (example, kwargs) in methods.items():
-        function = module if name == "forward" else getattr(module, name)
-        function, inputs, names = _arranged(function, example, kwargs)
+    arranged = {
+        name: _arranged(module if name == "forward" else getattr(module, name), example, kwargs)
+        for name, (example, kwargs) in methods.items()
+    }
+    for name, (function, inputs, names) in arranged.items():
         _record(function, inputs, names, name, strict, holder, state, modules, out_of_place)
     _C._make_ready(holder)
     traced = TopLevelTracedModule(holder)
     if check:
-        for name, (example, kwargs) in methods.items():
-            function = module if name == "forward" else getattr(module, name)
-            function, inputs, given_names = _arranged(function, example, kwargs)
+        for name, (function, inputs, given_names) in arranged.items():
             examples = [inputs]
             if check_inputs is not None:
                 examples = [_as_inputs(e[name] if isinstance(e, dict) else e) for e in check_inputs]
