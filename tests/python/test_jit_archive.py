@@ -379,9 +379,12 @@ def test_two_classes_of_one_name_are_both_saved():
     )
 
 
-def rewritten(data: bytes, change) -> io.BytesIO:
+def rewritten(data: bytes, change, code: str = "") -> io.BytesIO:
+    """An archive with all of its code changed, and with this code for __torch__ besides."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
+        if code:
+            new.writestr(old.namelist()[0].split("/")[0] + "/code/__torch__.py", code)
         for name in old.namelist():
             content = old.read(name)
             new.writestr(name, change(content.decode()).encode() if name.endswith(".py") else content)
@@ -450,14 +453,7 @@ def test_what_cannot_be_made_is_refused_each_time(kind):
         return code.replace("torch.relu(", "__torch__.f0(" if kind == "functions" else "torch.relu(")
 
     data = archive_of(reference.jit.script(reference.nn.ReLU()), reference)
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
-        root = old.namelist()[0].split("/")[0]
-        new.writestr(f"{root}/code/__torch__.py", more)
-        for name in old.namelist():
-            content = old.read(name)
-            new.writestr(name, change(content.decode()).encode() if name.endswith(".py") else content)
-    m = rl.jit.load(io.BytesIO(out.getvalue()))
+    m = rl.jit.load(rewritten(data, change, more))
     for _ in range(2):
         with pytest.raises(RuntimeError, match=wanted):
             m(rl.ones(1))
