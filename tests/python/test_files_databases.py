@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -87,6 +88,27 @@ def test_cursor(filled):
     assert cursor.first() and cursor.key == b"key000"  # a cursor keeps what it needs
     with pytest.raises(ValueError, match="is closed"):
         db["key000"]
+
+
+def test_closed_while_it_is_read(filled):
+    db = open_db(filled)
+
+    def keys():
+        yield "key000"
+        db.close()
+        yield "key001"
+
+    assert db.get_many(keys()) == [b"", bytes([1])]
+
+    # A LevelDB is read without Python's lock.
+    for _ in range(20):
+        db = open_db(filled)
+        closer = threading.Timer(0.002, db.close)
+        closer.start()
+        with pytest.raises(ValueError, match="is closed"):
+            while True:
+                db["key300"]
+        closer.join()
 
 
 def test_transaction_is_whole_or_nothing(filled):

@@ -59,9 +59,9 @@ struct Db {
   }
   std::shared_ptr<Database> db;
   std::string path;
-  Database& open() const {
+  const std::shared_ptr<Database>& open() const {
     RL_CHECK(ValueError, db, "database '", path, "' is closed");
-    return *db;
+    return db;
   }
 };
 
@@ -73,14 +73,15 @@ bool has_other_threads() {
 
 // LMDB's values lie in mapped memory, and are copied once, into the object; LevelDB reads and unpacks without the lock where somebody else
 // may want it: to let go of it and take it again is a twentieth of a call.
-nb::object get(Database& db, std::string_view key, nb::handle missing) {
+nb::object get(const std::shared_ptr<Database>& db, std::string_view key, nb::handle missing) {
   nb::object out;
   auto use = [&](std::string_view value) { out = bytes_object(value); };
-  if (db.kind() == DbKind::Lmdb || !has_other_threads()) {
-    db.get(key, use);
+  if (db->kind() == DbKind::Lmdb || !has_other_threads()) {
+    db->get(key, use);
   } else {
+    const std::shared_ptr<Database> kept = db;  // another thread may close it meanwhile
     std::optional<nb::gil_scoped_release> released(std::in_place);
-    db.get(key, [&](std::string_view value) {
+    kept->get(key, [&](std::string_view value) {
       released.reset();  // takes the lock again
       use(value);
     });
@@ -150,21 +151,27 @@ PyType_Slot entries_slots[] = {{Py_tp_iter, reinterpret_cast<void*>(PyObject_Sel
                                {0, nullptr}};
 
 // The database that an object stands for, once its __init__ has run.
-Database& opened(PyObject* self) {
+const std::shared_ptr<Database>& opened(PyObject* self) {
   RL_CHECK(ValueError, nb::inst_ready(self), "this database was never opened. Hint: open_db makes one");
   return nb::inst_ptr<Db>(self)->open();
 }
 PyObject* value_at(PyObject* self, PyObject* key) {
   return in_slot(
       [&] {
-        nb::object found = get(opened(self), Text(key), nb::handle());
+        const Text text(key);
+        nb::object found = get(opened(self), text, nb::handle());
         if (!found.is_valid()) PyErr_SetObject(PyExc_KeyError, key);
         return found.release().ptr();
       },
       nullptr);
 }
 int contains(PyObject* self, PyObject* key) {
-  return in_slot([&] { return int(get(opened(self), Text(key), nb::handle()).is_valid()); }, -1);
+  return in_slot(
+      [&] {
+        const Text text(key);
+        return int(get(opened(self), text, nb::handle()).is_valid());
+      },
+      -1);
 }
 PyType_Slot database_slots[] = {{Py_mp_subscript, reinterpret_cast<void*>(value_at)},
                                 {Py_sq_contains, reinterpret_cast<void*>(contains)},
@@ -178,26 +185,41 @@ void bind_databases(nb::module_& m) {
       .def(nb::init<nb::handle, const std::string&, bool, bool, bool, const std::string&, bool>(), "path"_a, "kind"_a,
            "write"_a, "create"_a, "folder"_a, "name"_a, "verify"_a)
       .def(
-          "get", [](Db& d, nb::handle key, nb::handle missing) { return get(d.open(), Text(key), missing); }, "key"_a,
-          "default"_a = nb::none(), "The value under a key.")
+          "get",
+          [](Db& d, nb::handle key, nb::handle missing) {
+            const Text text(key);
+            return get(d.open(), text, missing);
+          },
+          "key"_a, "default"_a = nb::none(), "The value under a key.")
       .def(
           "get_many",
           [](Db& d, nb::iterable keys) {
-            Database& db = d.open();
+            const std::shared_ptr<Database> db = d.open();  // what gives the keys may close it
             nb::list out;
-            for (nb::handle k : keys) out.append(get(db, Text(k), nb::none()));
+            for (nb::handle k : keys) {
+              const Text text(k);
+              out.append(get(db, text, nb::none()));
+            }
             return out;
           },
           "keys"_a, "The values under keys, None for those that aren't there.")
-      .def("_walk", [](Db& d) { return new Walk{d.db, d.open().cursor()}; })
+      .def("_walk", [](Db& d) { return new Walk{d.db, d.open()->cursor()}; })
       .def(
-          "__len__", [](Db& d) { return without_gil([&] { return d.open().count(); }); },
+          "__len__",
+          [](Db& d) {
+            const std::shared_ptr<Database> db = d.open();
+            return without_gil([&] { return db->count(); });
+          },
           "How many entries there are. LevelDB counts them one by one.")
       .def_prop_ro(
-          "kind", [](Db& d) { return d.open().kind() == DbKind::Lmdb ? "lmdb" : "leveldb"; },
+          "kind", [](Db& d) { return d.open()->kind() == DbKind::Lmdb ? "lmdb" : "leveldb"; },
           "\"lmdb\" or \"leveldb\".")
       .def(
-          "_write", [](Db& d, const Batch& batch, bool sync) { without_gil([&] { d.open().write(batch, sync); }); },
+          "_write",
+          [](Db& d, const Batch& batch, bool sync) {
+            const std::shared_ptr<Database> db = d.open();
+            without_gil([&] { db->write(batch, sync); });
+          },
           "batch"_a, "sync"_a)
       .def(
           "close", [](Db& d) { d.db.reset(); },
