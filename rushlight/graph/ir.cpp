@@ -21,6 +21,17 @@ void Value::replace_all_uses_with(Value* other) {
   }
   uses_.clear();
 }
+bool Value::replace_uses_with(Value* other, const std::function<bool(const Use&)>& which) {
+  RL_INVARIANT(other != this);
+  auto taken = std::stable_partition(uses_.begin(), uses_.end(), [&](const Use& u) { return !which(u); });
+  if (taken == uses_.end()) return false;
+  for (auto u = taken; u != uses_.end(); ++u) {
+    u->user->inputs_[u->index] = other;
+    other->uses_.push_back(*u);
+  }
+  uses_.erase(taken, uses_.end());
+  return true;
+}
 
 // ---- nodes ----
 
@@ -82,6 +93,16 @@ Node* Node::insert_before(Node* place) {
   previous_ = place->previous_;
   if (previous_) previous_->next_ = this;
   place->previous_ = this;
+  if (!previous_ || !owner_) return this;
+  const int64_t after = previous_->place_;
+  if (place == owner_->return_) {
+    place_ = after + kGap;
+    place->place_ = place_ + kGap;
+  } else if (place->place_ - after > 1) {
+    place_ = after + (place->place_ - after) / 2;
+  } else {
+    owner_->number();
+  }
   return this;
 }
 Node* Node::insert_after(Node* place) { return insert_before(place->next_); }
@@ -102,10 +123,11 @@ void Node::destroy() {
   remove_all_inputs();
   unlink();
 }
-bool Node::is_before(const Node* b) const {
-  for (const Node* n = this; n; n = n->next_)
-    if (n == b) return n != this;
-  return false;
+bool Node::is_before(const Node* b) const { return owner_ && owner_ == b->owner_ && place_ < b->place_; }
+
+void Block::number() {
+  int64_t at = 0;
+  for (Node* n = param_; n; n = n->next_) n->place_ = at += Node::kGap;
 }
 
 // ---- graphs ----
@@ -124,6 +146,7 @@ Block* Graph::new_block(Node* owner) {
   b->param_->owner_ = b->return_->owner_ = b;
   b->param_->next_ = b->return_;
   b->return_->previous_ = b->param_;
+  b->number();
   return b;
 }
 

@@ -82,6 +82,8 @@ class Value {
   Value* set_name(const std::string& name);
   const std::string& name() const { return name_; }  // empty: a number is printed
   void replace_all_uses_with(Value* other);
+  // Those uses that `which` is true of. True if there was one.
+  bool replace_uses_with(Value* other, const std::function<bool(const Use&)>& which);
   std::shared_ptr<TensorFacts> facts;
 
  private:
@@ -154,6 +156,8 @@ class Node {
   Block* owner_ = nullptr;
   Graph* graph_ = nullptr;
   Node *next_ = nullptr, *previous_ = nullptr;
+  static constexpr int64_t kGap = 1 << 16;
+  int64_t place_ = 0;  // rises along a block, in steps of kGap where nothing was put between
 };
 
 // A run of nodes between a parameter node (whose outputs are the block's inputs) and a return node (whose inputs are its outputs).
@@ -191,6 +195,7 @@ class Block {
  private:
   friend class Graph;
   friend class Node;
+  void number();
   Node *param_ = nullptr, *return_ = nullptr, *owner_ = nullptr;
 };
 

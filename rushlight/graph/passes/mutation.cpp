@@ -46,6 +46,11 @@ bool is_free(const Value* v, const Node& writer) {
            return u.user == &writer ? u.index == 0 : is_behind(u.user, &writer) || only_reads(u);
          });
 }
+// Nor has anything read it.
+bool is_unread(const Value* v, const Node& writer) {
+  return std::all_of(v->uses().begin(), v->uses().end(),
+                     [&](const Use& u) { return u.user == &writer ? u.index == 0 : is_behind(u.user, &writer); });
+}
 bool is_own(const Value* v, const Node& writer) { return is_made(v) && is_free(v, writer); }
 
 // A write under no_grad() leaves the history of what is written to as it is; a new value would have none.
@@ -82,14 +87,8 @@ bool gives_the_same(const Node& n) {
 
 // Who stands behind the writer of a value reads what it gives. True if there was anybody.
 bool hand_on(Value* self, const Node* writer, Value* result) {
-  bool changed = false;
-  std::vector<Use> uses = self->uses();
-  for (const Use& u : uses) {
-    if (u.user == writer || u.user == result->node() || !is_behind(u.user, writer)) continue;
-    u.user->replace_input(u.index, result);
-    changed = true;
-  }
-  return changed;
+  return self->replace_uses_with(
+      result, [&](const Use& u) { return u.user != writer && u.user != result->node() && is_behind(u.user, writer); });
 }
 
 bool replace(Graph& graph, Node* n) {
@@ -113,9 +112,8 @@ bool replace_list(Graph& graph, Node* n) {
   if (!append && !insert && !set) return false;
   Value* list = n->input(0);
   if (!list->node()->is("prim::ListConstruct") || !is_free(list, *n)) return false;
-  std::vector<Value*> items = list->node()->inputs();
   Value* item = n->inputs().back();
-  const int64_t count = int64_t(items.size());
+  const int64_t count = int64_t(list->node()->inputs().size());
   int64_t at = count;
   if (!append) {
     const IValue* index = constant_of(n->input(1));
@@ -124,6 +122,19 @@ bool replace_list(Graph& graph, Node* n) {
     if (insert) at = std::clamp<int64_t>(at, 0, count);
     else if (at < 0 || at >= count) return false;
   }
+  // Nobody has read it yet: what writes the list down can stand here. Else it is written down once more, which costs what the list is
+  // long; of a long one that is read between writes, a write costs less.
+  constexpr int64_t kShort = 16;
+  if (!insert && is_unread(list, *n)) {
+    Node* maker = list->node()->move_before(n);
+    if (set) maker->replace_input(size_t(at), item);
+    else maker->add_input(item);
+    for (Value* out : n->outputs()) out->replace_all_uses_with(list);
+    n->destroy();
+    return true;
+  }
+  if (count > kShort) return false;
+  std::vector<Value*> items = list->node()->inputs();
   if (set) items[size_t(at)] = item;
   else items.insert(items.begin() + at, item);
   InsertPoint here(graph, n);
