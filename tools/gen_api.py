@@ -9,7 +9,7 @@
   OUT_DIR/rushlight/fn/NAME.h      C++ declarations of one operator's overloads, in all its forms
   OUT_DIR/rushlight/functions.h    all of them; functional.h those of the namespace functional
   OUT_DIR/functions_K.cpp          definitions, split so that each compiles fast
-  OUT_DIR/rushlight/torch_methods.inc, torch_in_place.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
+  OUT_DIR/rushlight/torch_methods.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
                                    (Note [One function, two types] in rushlight/api/tensor.h)
   OUT_DIR/rushlight/torch_namespaces.inc   those of torch::linalg, torch::fft and torch::special, by their short names
   OUT_DIR/rushlight/torch_ops.inc  at::_ops::add_Tensor::call(...), every overload by its own name
@@ -324,7 +324,8 @@ def signature(schema: Schema, defaults: bool) -> str:
     for i, arg in reversed(list(enumerate(ordered(schema)))):  # C++ wants defaults only at the end
         all_default = all_default and arg.default is not None and i >= schema.required
         params.append(f"{cpp_type(arg.type)} {arg.name}{cpp_default(arg) if defaults and all_default else ''}")
-    return f"{result_type(schema, RETURN)} {schema.cpp_name}({', '.join(reversed(params))})"
+    result = "const Tensor&" if writes(schema) else result_type(schema, RETURN)
+    return f"{result} {schema.cpp_name}({', '.join(reversed(params))})"
 
 
 def box(arg: Arg) -> str:
@@ -357,6 +358,8 @@ def definition(schema: Schema) -> str:
         f'  static NamedOp op("{schema.qualified}");',
         f"  Arguments<{count}> args = {{{{{args}}}}};",
     ]
+    if writes(schema):
+        return "\n".join([*lines, f"  call_named(op, args.v, {count});", f"  return {ordered(schema)[0].name};", "}"])
     if take == [TAKE["Tensor"].format("rets[0]")]:
         return "\n".join([*lines, f"  return call_named(op, args.v, {count});", "}"])
     lines += [f"  IValue rets[{max(n, 1)}];", f"  call_named(op, args.v, {count}, rets);"]
@@ -372,12 +375,10 @@ FRONT = {"Tensor?": "MaybeTensor", "Generator?": "MaybeGenerator"}
 FRONT_RETURN = RETURN | {"Tensor[]": "std::vector<Tensor>"}
 
 
-def front_end(schema: Schema, method: bool, shown: str = "", bare: bool = False) -> str:
-    """PyTorch's signature, bound to the library's function. `shown`: its name, where that is another.
-
-    A form that writes to its first argument returns that one, by a body around the library's function, which `bare` declares.
-    """
-    result, name = result_type(schema, FRONT_RETURN), shown or schema.cpp_name
+def front_end(schema: Schema, method: bool, shown: str = "") -> str:
+    """PyTorch's signature, bound to the library's function. `shown`: its name, where that is another."""
+    result = "Tensor&" if writes(schema) else result_type(schema, FRONT_RETURN)
+    name = shown or schema.cpp_name
     names = [a.name for a in schema.args]
     with_options = [n for n in names if n in OPTIONS] == OPTIONS and schema.kind != "out" and schema.name[0] != "_"
     bound, params, call = [], [], []
@@ -396,19 +397,6 @@ def front_end(schema: Schema, method: bool, shown: str = "", bare: bool = False)
             params.append(bound[-1])
             call.append(f"options.format_or({arg.name})" if with_options and plain == "MemoryFormat?" else arg.name)
     end, label = " const" if method else "", f'__asm__("{symbol(schema)}")'
-    if method and in_place(schema):
-        return (
-            f"Tensor& {name}({with_defaults(params)}) const "
-            f"{{ in_place::{name}({', '.join(['*this', *call])}); return const_cast<Tensor&>(*this); }}"
-        )
-    if bare:
-        return f"{result} {name}({', '.join(p for p, _ in bound)}) {label};"
-    if not method and writes(schema):
-        given = [a.name for a in ordered(schema)]
-        return (
-            f"inline Tensor& {name}({with_defaults(bound)}) {{ "
-            f"in_place::{schema.cpp_name}({', '.join(given)}); return const_cast<Tensor&>({given[0]}); }}"
-        )
     if not with_options:
         return f"{result} {name}({with_defaults(bound)}){end} {label};"
     # The four arguments of a factory apart, and as TensorOptions.
@@ -424,7 +412,7 @@ def in_place(schema: Schema) -> bool:
 
 
 def writes(schema: Schema) -> bool:
-    """To one tensor, its first argument, which is also the result."""
+    """To one tensor, its first argument, which is also the result: a reference to it."""
     return schema.returns == ["Tensor"] and (schema.kind == "out" or in_place(schema))
 
 
@@ -512,7 +500,6 @@ def main() -> None:
     for schemas in by_name.values():
         disambiguate(schemas)
     methods: list[str] = []
-    changing: list[str] = []
     functions: list[str] = []
     spaces: dict[str, list[str]] = {space: [] for space in SPACES}
     overloads: dict[str, str] = {}
@@ -525,15 +512,11 @@ def main() -> None:
             overloads.setdefault(f"{schema.name}_{schema.overload}", overload_struct(schema))
         if "function" in record["forms"] and not schema.namespace:
             functions.append(front_end(schema, False))
-            if writes(schema):
-                changing.append(front_end(schema, False, bare=True))
         forms = set(record["forms"])
         is_method = forms & {"method", "cpp_method"} and not ("cpp_by_hand" in forms and by_hand(schema))
         is_method = is_method and not schema.name.startswith("special_")  # names of that module are functions
         if is_method and schema.kind != "out" and schema.args[0].name == "self":
             methods.append(front_end(schema, True))
-            if in_place(schema):
-                changing.append(front_end(schema, False, bare=True))
     for name, schemas in by_name.items():
         declarations = "\n".join(signature(s, True) + ";" for s in schemas)
         space = inside(schemas[0])
@@ -550,7 +533,6 @@ def main() -> None:
         mine = [n for n in names if bool(by_name[n][0].namespace) == of_namespace]
         write(out / "rushlight" / header, "#pragma once\n" + "".join(f'#include "rushlight/fn/{n}.h"\n' for n in mine))
     write(out / "rushlight" / "torch_methods.inc", "\n".join(methods) + "\n")
-    write(out / "rushlight" / "torch_in_place.inc", "\n".join(dict.fromkeys(changing)) + "\n")
     write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
     nested = (f"namespace {s} {{\n" + "\n".join(lines) + f"\n}}  // namespace {s}\n" for s, lines in spaces.items())
     write(out / "rushlight" / "torch_namespaces.inc", "".join(nested))

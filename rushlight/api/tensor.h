@@ -4,7 +4,8 @@
 // Note [One function, two types]: torch::add and Tensor::add are no functions of their own but names, with PyTorch's types, of the library's
 // rushlight::add: their declarations name its symbol. So a program compiles thousands of declarations, and no body. It holds because the
 // types on both sides are laid out and passed alike: this file's classes derive from the library's and add no member, or are one pointer
-// (MaybeTensor, for which the library has `const Tensor&`), and a method's object is passed as a function's first argument.
+// (MaybeTensor, for which the library has `const Tensor&`), and a method's object is passed as a function's first argument. What writes to
+// its first argument gives that one back, as a reference on both sides.
 //
 // Note [Undefined tensors]: a tensor that nothing was assigned to, or that was moved from, is undefined. Operators refuse it by name
 // (dispatch/op.h, call()); the methods below throw, or answer what PyTorch answers: no elements, one dimension of size 0, no gradient wanted.
@@ -120,10 +121,6 @@ class MaybeGenerator {
  private:
   rushlight::Generator* at_ = nullptr;
 };
-
-namespace in_place {  // what changes its first argument; the methods return it
-#include "rushlight/torch_in_place.inc"
-}
 
 [[noreturn]] void fail_undefined(const char* method);
 [[noreturn]] void fail_sparse(const char* method);

@@ -49,7 +49,6 @@ DERIVED = {
     "functions.h": "ops",
     "c_api.h": "api",
     "functional.h": "ops",
-    "torch_in_place.inc": "ops",
     "torch_methods.inc": "ops",
     "torch_functions.inc": "ops",
     "torch_namespaces.inc": "ops",
