@@ -45,6 +45,15 @@ bool may_write(const Tensor& t) {
          !t.storage().read_only();
 }
 
+bool any_defined(const Tensor* grads, uint32_t count) {
+  return std::any_of(grads, grads + count, [](const Tensor& g) { return g.defined(); });
+}
+
+bool has_hooks(const Node& n) {
+  const NodeExtras* x = n.extras();
+  return x && (!x->before.empty() || !x->after.empty());
+}
+
 }  // namespace
 
 Backward::Backward(const BackwardOptions& options)
@@ -224,7 +233,8 @@ void Backward::give(const Edge& e, Tensor g) {
     Tensor& slot = s.all ? s.all[e.input_nr] : s.first;
     if (!slot.defined()) slot = std::move(g);
     else if (may_write(slot) && slot.dtype() == g.dtype()) add_(slot, g);
-    else slot = add(slot, g);
+    // Of sparse gradients that aren't coalesced the order shows: the last to come stands first, as in PyTorch.
+    else slot = slot.impl()->parts() ? add(g, slot) : add(slot, g);
   }
 }
 
@@ -256,7 +266,8 @@ Grads Backward::apply(Node* n, Tensor* grads, uint32_t count) {
   Scoped<Node*> here(running, n);
   NodeExtras* x = n->extras();
   Tensors inputs;
-  if (x && (!x->before.empty() || !x->after.empty())) [[unlikely]] {
+  bool runs = true;
+  if (has_hooks(*n)) [[unlikely]] {
     inputs.assign(grads, grads + count);
     auto hooks = x->before;
     for (auto& [id, hook] : hooks) {
@@ -264,9 +275,11 @@ Grads Backward::apply(Node* n, Tensor* grads, uint32_t count) {
       hook->call(changed, inputs);
     }
     std::copy(inputs.begin(), inputs.end(), grads);
+    runs = any_defined(grads, count) || n->runs_without_gradients();
   }
   Grads out;
-  if (!anomaly.enabled) [[likely]] {
+  if (!runs) {
+  } else if (!anomaly.enabled) [[likely]] {
     out = n->apply(*this, grads);
   } else {
     try {
@@ -311,8 +324,7 @@ void Backward::execute(Node* n) {
   if (NodeExtras* x = n->extras()) [[unlikely]] {
     auto hooks = x->tensor_hooks;  // a hook may take itself off
     for (auto& h : hooks) {
-      Tensor& g = grads[h.input_nr];
-      if (!g.defined()) continue;
+      Tensor& g = grads[h.input_nr];  // undefined where no gradient came: hooks are told that too
       if (Tensor changed = h.hook->call(g); changed.defined()) g = std::move(changed);
     }
     for (auto& r : x->retained)
@@ -330,9 +342,8 @@ void Backward::execute(Node* n) {
     }
     if (!(s.needed & kRun)) return;
   }
-  bool any = std::any_of(grads, grads + count, [](const Tensor& g) { return g.defined(); });
   Grads out;
-  if (any || n->runs_without_gradients()) out = apply(n, grads, count);
+  if (any_defined(grads, count) || n->runs_without_gradients() || has_hooks(*n)) out = apply(n, grads, count);
   if (!options_.retain_graph) n->release_saved();
   first = Tensor();
   all.reset();

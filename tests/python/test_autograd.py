@@ -701,3 +701,58 @@ def test_views_that_a_function_returns_several_of():
     parts = Two.apply(torch.ones(2, requires_grad=True).clone())
     with pytest.raises(RuntimeError, match="the output of a function that returns multiple views"):
         parts[0].mul_(2)
+
+
+def test_hooks_are_told_where_no_gradient_came():
+    def program(T):
+        class First(T.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 1, x * 2
+
+            @staticmethod
+            def backward(ctx, g, h):
+                return g
+
+        class Nothing(T.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x.clone()
+
+            @staticmethod
+            def backward(ctx, g):
+                return None
+
+        seen = []
+
+        def note(*given):
+            seen.append([[values(t) for t in g] if isinstance(g, tuple) else values(g) for g in given])
+
+        x = T.ones(2, requires_grad=True)
+        p, q = First.apply(x)
+        p.register_hook(note)
+        p.grad_fn.register_prehook(note)
+        q.sum().backward()
+        y = x * 2
+        y.register_hook(note)
+        y.grad_fn.register_prehook(note)
+        y.grad_fn.register_hook(note)
+        x.register_hook(note)
+        Nothing.apply(y).sum().backward()
+        z = x * 3
+        T.autograd.graph.register_multi_grad_hook((x, z), lambda grads: seen.append([values(g) for g in grads]))
+        Nothing.apply(z).sum().backward()
+        return seen, values(x.grad)
+
+    same(program)
+
+
+def test_sparse_gradients_are_added_in_pytorchs_order():
+    def program(T):
+        table = T.nn.Embedding(4, 5, sparse=True)
+        (table(T.tensor([0, 1])).sum() + table(T.tensor([3, 2])).sum()).backward()
+        first = table.weight.grad._indices().tolist()
+        table(T.tensor([1, 1])).sum().backward()
+        return first, table.weight.grad._indices().tolist()
+
+    same(program)

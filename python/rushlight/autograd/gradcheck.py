@@ -280,6 +280,11 @@ def _check_undefined(outputs: list[Tensor], leaves: list[tuple[int, Tensor]]) ->
                 allow_unused=True,
             )
         except RuntimeError as e:
+            warnings.warn(
+                "Backwards compatibility: New undefined gradient support checking feature is on by default; "
+                "gradcheck(..., check_undefined_grad=False) turns it off",
+                stacklevel=3,
+            )
             raise GradcheckError(
                 "Expected backward function to handle undefined output grads. Please look at 'Notes about undefined output gradients' in "
                 "'tools/autograd/derivatives.yaml'"
