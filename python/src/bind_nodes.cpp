@@ -254,6 +254,7 @@ Tensor checked_result(PyObject* result, const Tensor& was, PyObject* function) {
 class OnTensor final : public TensorHook, public HeldHook {
  public:
   using HeldHook::HeldHook;
+  bool removed() const override { return !function(); }
   Tensor call(const Tensor& g) override {
     GilAcquire gil;
     if (!function()) return {};
@@ -267,6 +268,7 @@ class OnTensor final : public TensorHook, public HeldHook {
 class OnLeaf final : public LeafHook, public HeldHook {
  public:
   using HeldHook::HeldHook;
+  bool removed() const override { return !function(); }
   void call(const Tensor& leaf) override {
     GilAcquire gil;
     if (!function()) return;
@@ -280,6 +282,7 @@ class OnLeaf final : public LeafHook, public HeldHook {
 class OnNode final : public NodeHook, public HeldHook {
  public:
   OnNode(const Object& hook, bool before) : HeldHook(hook), before_(before) {}
+  bool removed() const override { return !function(); }
   void call(Tensors& outputs, Tensors& inputs) override {
     GilAcquire gil;
     if (!function()) return;

@@ -23,6 +23,12 @@ struct Dying {
 };
 thread_local constinit Dying dying;
 
+template <class H>
+int64_t add_to(NodeExtras::Hooks<H>& hooks, Ref<H> hook) {
+  std::erase_if(hooks, [](auto& h) { return h.second->removed(); });
+  return hooks.emplace_back(next_hook_id++, std::move(hook)).first;
+}
+
 }  // namespace
 
 Node::Node(uint32_t inputs) : num_inputs_(inputs), sequence_(next_sequence++) {}
@@ -71,20 +77,14 @@ void Node::note_input(const Edge& e) {
 }
 
 int64_t Node::add_tensor_hook(uint32_t input_nr, Ref<TensorHook> hook) {
-  int64_t id = next_hook_id++;
-  make_extras().tensor_hooks.push_back({input_nr, id, std::move(hook)});
-  return id;
+  auto& hooks = make_extras().tensor_hooks;
+  std::erase_if(hooks, [](auto& h) { return h.hook->removed(); });
+  return hooks.emplace_back(input_nr, next_hook_id++, std::move(hook)).id;
 }
 int64_t Node::add_hook(Ref<NodeHook> hook, bool before) {
-  int64_t id = next_hook_id++;
-  (before ? make_extras().before : make_extras().after).emplace_back(id, std::move(hook));
-  return id;
+  return add_to(before ? make_extras().before : make_extras().after, std::move(hook));
 }
-int64_t Node::add_leaf_hook(Ref<LeafHook> hook) {
-  int64_t id = next_hook_id++;
-  make_extras().accumulated.emplace_back(id, std::move(hook));
-  return id;
-}
+int64_t Node::add_leaf_hook(Ref<LeafHook> hook) { return add_to(make_extras().accumulated, std::move(hook)); }
 bool Node::remove_hook(int64_t id) {
   if (!extras_) return false;
   auto named = [&](auto& h) { return h.first == id; };

@@ -25,16 +25,21 @@ struct Edge {
 
 // ---- hooks: all return an undefined tensor, or false, for "no change" --------------------------------------------------
 
-class TensorHook : public RefCounted {  // on the gradient of one tensor
+class Hook : public RefCounted {
  public:
-  virtual Tensor call(const Tensor& gradient) = 0;
+  // True: it does nothing any more. Nodes drop it when they get a further one.
+  virtual bool removed() const { return false; }
 };
-class NodeHook : public RefCounted {
+class TensorHook : public Hook {  // on the gradient of one tensor
+ public:
+  virtual Tensor call(const Tensor& gradient) = 0;  // undefined where no gradient came
+};
+class NodeHook : public Hook {
  public:
   // A hook before the node runs sees and may replace `inputs`; one after it sees both and may replace `outputs`.
   virtual void call(Tensors& outputs, Tensors& inputs) = 0;
 };
-class LeafHook : public RefCounted {  // after a leaf's gradient was accumulated
+class LeafHook : public Hook {  // after a leaf's gradient was accumulated
  public:
   virtual void call(const Tensor& leaf) = 0;
 };

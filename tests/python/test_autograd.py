@@ -756,3 +756,30 @@ def test_sparse_gradients_are_added_in_pytorchs_order():
         return first, table.weight.grad._indices().tolist()
 
     same(program)
+
+
+def test_a_hook_that_is_removed_leaves_its_tensor():
+    import rushlight.nn as nn
+
+    weight = nn.Parameter(rushlight.ones(3))
+
+    def register():
+        yield weight.register_hook(lambda g: None)
+        yield weight.register_post_accumulate_grad_hook(lambda t: None)
+        node = rushlight.autograd.graph.get_gradient_edge(weight).node
+        yield node.register_hook(lambda i, o: None)
+        yield node.register_prehook(lambda o: None)
+
+    def held():
+        gc.collect()
+        return sum(type(o).__name__ == "HookHandle" for o in gc.get_objects())
+
+    for handle in register():
+        handle.remove()
+    del handle
+    before = held()
+    for _ in range(50):
+        for handle in register():
+            handle.remove()
+    del handle
+    assert held() == before
