@@ -22,7 +22,7 @@ struct Context {
   PyObject *to_save, *dirty,
       *constant;  // as given to save_for_backward, mark_dirty, mark_non_differentiable; null if never
   PyObject* needs_input_grad;
-  bool materialize;
+  bool materialize, materialize_constant;
 };
 Context& context(PyObject* o) { return *reinterpret_cast<Context*>(o); }
 
@@ -192,6 +192,7 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject
     node->mark_dirty(marked_inputs(c.dirty, inputs));
     node->mark_non_differentiable(tensors_in(c.constant, "mark_non_differentiable"));
     node->set_materialize_grads(c.materialize);
+    node->set_materialize_non_differentiable(c.materialize_constant);
     results = node->finish(inputs, std::move(results));
     Py_CLEAR(c.to_save);
     Py_CLEAR(c.dirty);
@@ -215,7 +216,7 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject
 
 PyObject* new_context(PyTypeObject* type, PyObject*, PyObject*) {
   auto* c = reinterpret_cast<Context*>(type->tp_alloc(type, 0));
-  if (c) c->materialize = true;
+  if (c) c->materialize = c->materialize_constant = true;
   return reinterpret_cast<PyObject*>(c);
 }
 int traverse(PyObject* self, visitproc visit, void* arg) {
@@ -291,6 +292,13 @@ PyGetSetDef getset[] = {
     {"non_differentiable", marked<&Context::constant>, nullptr, "What mark_non_differentiable was given.", nullptr},
     {"materialize_grads", [](PyObject* s, void*) { return PyBool_FromLong(context(s).materialize); }, nullptr, nullptr,
      nullptr},
+    {"_materialize_non_diff_grads", [](PyObject* s, void*) { return PyBool_FromLong(context(s).materialize_constant); },
+     [](PyObject* s, PyObject* on, void*) {
+       int truth = on ? PyObject_IsTrue(on) : true;
+       if (truth >= 0) context(s).materialize_constant = truth;
+       return truth < 0 ? -1 : 0;
+     },
+     nullptr, nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {},
 };

@@ -98,7 +98,8 @@ Tensors FunctionNode::finish(const Tensors& inputs, Tensors outputs) {
       outputs_.push_back({.is_tensor = false});
       continue;
     }
-    outputs_.push_back({outputs[i].sizes(), outputs[i].dtype(), outputs[i].device()});
+    bool zeros = materialize_constant_ || place_of(outputs[i], constant_) < 0;
+    outputs_.push_back({outputs[i].sizes(), outputs[i].dtype(), outputs[i].device(), zeros});
     outputs[i] = wire(inputs, outputs[i], uint32_t(i));
   }
   for (const Tensor& t : to_save_) {

@@ -26,6 +26,8 @@ class FunctionNode : public Node {
   void mark_non_differentiable(Tensors outputs) { constant_ = std::move(outputs); }
   // On (the default): backward sees zeros instead of undefined gradients.
   void set_materialize_grads(bool on) { materialize_ = on; }
+  // Off: outputs marked as not differentiable are left out of that.
+  void set_materialize_non_differentiable(bool on) { materialize_constant_ = on; }
   bool needs_input_grad(size_t i) const { return bool(edges()[i].node); }
 
   // Throws AutogradError if they were freed or changed since.
@@ -67,7 +69,7 @@ class FunctionNode : public Node {
   Tensors to_save_, dirty_, constant_;
   std::vector<SavedValue> saved_;
   std::vector<Shape> outputs_;
-  bool materialize_ = true;
+  bool materialize_ = true, materialize_constant_ = true;
   bool released_ = false;
 };
 

@@ -783,3 +783,26 @@ def test_a_hook_that_is_removed_leaves_its_tensor():
             handle.remove()
     del handle
     assert held() == before
+
+
+def test_results_without_a_gradient_may_stay_none_in_backward():
+    def program(T):
+        class Two(T.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, fill):
+                out = x.clone(), x > 0
+                ctx.mark_non_differentiable(out[1])
+                ctx._materialize_non_diff_grads = fill
+                return out
+
+            @staticmethod
+            def backward(ctx, g, none):
+                seen.append(none is None)
+                return g, None
+
+        seen = []
+        for fill in (True, False):
+            Two.apply(T.ones(2, requires_grad=True), fill)[0].sum().backward()
+        return seen
+
+    assert same(program) == [False, True]
