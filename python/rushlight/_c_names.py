@@ -59,6 +59,26 @@ class DispatchKey(enum.Enum):
     )
 
 
+class _DisableTorchDispatch:
+    """Until the object is gone, or inside of `with`, calls don't go to the ``__torch_dispatch__`` of classes: tensors are plain ones."""
+
+    def __init__(self) -> None:
+        self._before: bool | None = _C._ask_dispatch_classes(False)
+
+    def _end(self) -> None:
+        before, self._before = self._before, None
+        if before is not None:
+            _C._ask_dispatch_classes(before)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    __del__ = _end
+
+
 class _DisableFuncTorch(contextlib.nullcontext):
     """A context in which the levels of func.vmap and func.grad would stand still; what runs in it here has none."""
 

@@ -301,7 +301,14 @@ PyObject* make_wrapper_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
   });
 }
 
+// _ask_dispatch_classes(on) -> what it was before
+PyObject* ask_classes(PyObject*, PyObject* on) {
+  int truth = PyObject_IsTrue(on);
+  return truth < 0 ? nullptr : PyBool_FromLong(std::exchange(classes_are_asked, bool(truth)));
+}
+
 PyMethodDef functions[] = {
+    {"_ask_dispatch_classes", ask_classes, METH_O, nullptr},
     {"_push_on_torch_dispatch_stack", push_mode, METH_O, nullptr},
     {"_pop_torch_dispatch_stack", pop_mode, METH_NOARGS, nullptr},
     {"_torch_dispatch_stack", mode_stack, METH_NOARGS, nullptr},

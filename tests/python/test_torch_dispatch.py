@@ -256,3 +256,24 @@ def test_super_has_nothing_to_run_on_where_there_is_no_memory():
     for call in (lambda: empty + 1, lambda: empty.detach(), lambda: empty.view(3, 1)):
         with pytest.raises(RuntimeError, match="doesn't have storage"):
             call()
+
+
+@pytest.mark.parametrize("T", [rl, torch], ids=["rushlight", "torch"])
+def test_handlers_call_below_themselves(T):
+    no_dispatch = (rl if T is rl else torch).utils._mode_utils.no_dispatch
+
+    class Counted(T.Tensor):
+        calls = 0
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            cls.calls += 1
+            with no_dispatch():
+                return func(*args, **(kwargs or {}))
+
+    x = T.Tensor._make_subclass(Counted, T.ones(2))
+    assert (x + 1).tolist() == [2.0, 2.0] and Counted.calls == 1
+    guard = T._C._DisableTorchDispatch()
+    assert (x + 1).tolist() == [2.0, 2.0] and Counted.calls == 1
+    del guard
+    assert (x * 2).tolist() == [2.0, 2.0] and Counted.calls == 2

@@ -15,7 +15,7 @@ __all__ = ["all_same_mode", "no_dispatch"]
 @contextlib.contextmanager
 def no_dispatch() -> Iterator[None]:
     """Inside, neither modes nor classes see what is called."""
-    with _disable_current_modes(), _C.DisableTorchFunction():
+    with _disable_current_modes(), _C.DisableTorchFunction(), _C._DisableTorchDispatch():
         yield
 
 
