@@ -12,7 +12,7 @@ import enum
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import _C
@@ -76,17 +76,48 @@ class Interval:
 
 
 class FunctionEvent:
-    """One call. Times are in microseconds."""
+    """One call, with the calls inside of it. Times are in microseconds."""
 
-    def __init__(self, row: tuple) -> None:
-        name, start, end, inner, self.cpu_memory_usage, inner_bytes, self.depth, self.is_range, shapes = row
-        self.input_shapes = [list(s) for s in shapes]
-        self.name = name if self.is_range else name if "::" in name else f"aten::{name}"
-        self.start_us, self.end_us = start / 1000, end / 1000
-        self.cpu_time_total = (end - start) / 1000
-        self.self_cpu_time_total = (end - start - inner) / 1000
-        self.self_cpu_memory_usage = self.cpu_memory_usage - inner_bytes
+    def __init__(
+        self,
+        id: int,
+        name: str,
+        thread: int = 0,
+        start_us: float = 0,
+        end_us: float = 0,
+        *,
+        input_shapes: Sequence[Sequence[int]] | None = None,
+        cpu_memory_usage: int = 0,
+        **_: Any,
+    ) -> None:
+        self.id, self.name, self.thread = id, name, thread
+        self.start_us, self.end_us = start_us, end_us
+        self.input_shapes = [list(s) for s in input_shapes or ()]
+        self.cpu_memory_usage = cpu_memory_usage
+        self.is_range = False
+        self.cpu_children: list[FunctionEvent] = []
+        self.cpu_parent: FunctionEvent | None = None
         self.count = 1
+
+    def append_cpu_child(self, child: FunctionEvent) -> None:
+        self.cpu_children.append(child)
+        child.cpu_parent = self
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.cpu_parent is None else self.cpu_parent.depth + 1
+
+    @property
+    def cpu_time_total(self) -> float:
+        return self.end_us - self.start_us
+
+    @property
+    def self_cpu_time_total(self) -> float:
+        return self.cpu_time_total - sum(c.cpu_time_total for c in self.cpu_children)
+
+    @property
+    def self_cpu_memory_usage(self) -> int:
+        return self.cpu_memory_usage - sum(c.cpu_memory_usage for c in self.cpu_children)
 
     device_type = DeviceType.CPU
     device_time_total = self_device_time_total = device_memory_usage = self_device_memory_usage = 0
@@ -99,17 +130,37 @@ class FunctionEvent:
         return f"<FunctionEvent name={self.name} cpu_time={_time(self.cpu_time_total)} depth={self.depth}>"
 
 
+def _events_of(rows: list[tuple]) -> list[FunctionEvent]:
+    """What was recorded, in the order in which calls began."""
+    events: list[FunctionEvent] = []
+    around: list[FunctionEvent] = []
+    for name, start, end, size, depth, is_range, shapes in rows:
+        shown = name if is_range or "::" in name else f"aten::{name}"
+        event = FunctionEvent(
+            len(events), shown, 0, start / 1000, end / 1000, input_shapes=shapes, cpu_memory_usage=size
+        )
+        event.is_range = is_range
+        del around[depth:]
+        if around:
+            around[-1].append_cpu_child(event)
+        around.append(event)
+        events.append(event)
+    return events
+
+
 class FunctionEventAvg:
     """The calls of one operator together."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, key: str | None = None) -> None:
+        self.key: Any = key  # None: that of the first call
         self.count = 0
         self.cpu_time_total = self.self_cpu_time_total = 0.0
         self.cpu_memory_usage = self.self_cpu_memory_usage = 0
         self.input_shapes: Any = []
 
-    def add(self, event: FunctionEvent) -> None:
+    def add(self, event: FunctionEvent | FunctionEventAvg) -> None:
+        if self.key is None:
+            self.key = event.key
         self.count += event.count
         self.cpu_time_total += event.cpu_time_total
         self.self_cpu_time_total += event.self_cpu_time_total
@@ -140,6 +191,20 @@ def _bytes(n: int) -> str:
 
 class EventList(list):
     """Events, or averages of them, that print as a table."""
+
+    def _populate_cpu_children(self) -> None:
+        """Gives each event that lies within another one of its thread to the innermost such."""
+        around: list[FunctionEvent] = []
+        for event in sorted(self, key=lambda e: (e.thread, e.start_us, -e.end_us)):
+            while around and (
+                event.thread != around[-1].thread
+                or event.start_us >= around[-1].end_us
+                or event.end_us > around[-1].end_us
+            ):
+                around.pop()
+            if around:
+                around[-1].append_cpu_child(event)
+            around.append(event)
 
     def table(
         self,
@@ -305,7 +370,7 @@ class profile:  # noqa: N801
 
     def _halt(self) -> None:
         if self._running is not None:
-            self._events.extend(FunctionEvent(row) for row in _C._profiler_stop(self._running))
+            self._events.extend(_events_of(_C._profiler_stop(self._running)))
             self._running = None
 
     def start(self) -> None:

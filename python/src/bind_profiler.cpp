@@ -27,7 +27,7 @@ PyObject* start(PyObject*, PyObject* record_shapes) {
   });
 }
 
-// [(name, start_ns, end_ns, inner_ns, bytes, inner_bytes, depth, is_range, shapes)]
+// [(name, start_ns, end_ns, bytes, depth, is_range, shapes)]
 PyObject* stop(PyObject*, PyObject* capsule) {
   return guarded([&] {
     Profiler* p = profiler_of(capsule);
@@ -36,10 +36,9 @@ PyObject* stop(PyObject*, PyObject* capsule) {
     for (const Profiler::Event& e : p->events()) {
       Object shapes = check(PyList_New(0));
       for (const Dims& d : e.shapes) check_status(PyList_Append(shapes.get(), check(wrap_ints(d)).get()));
-      Object row =
-          check(Py_BuildValue("(s#LLLLLiOO)", e.name->data(), Py_ssize_t(e.name->size()), (long long)e.start_ns,
-                              (long long)e.end_ns, (long long)e.inner_ns, (long long)e.bytes, (long long)e.inner_bytes,
-                              e.depth, e.is_range ? Py_True : Py_False, shapes.get()));
+      Object row = check(Py_BuildValue("(s#LLLiOO)", e.name->data(), Py_ssize_t(e.name->size()), (long long)e.start_ns,
+                                       (long long)e.end_ns, (long long)e.bytes, e.depth,
+                                       e.is_range ? Py_True : Py_False, shapes.get()));
       check_status(PyList_Append(out.get(), row.get()));
     }
     return out.release();
@@ -49,6 +48,8 @@ PyObject* stop(PyObject*, PyObject* capsule) {
 PyMethodDef functions[] = {
     {"_profiler_start", start, METH_O, nullptr},
     {"_profiler_stop", stop, METH_O, nullptr},
+    {"_profiler_enabled", [](PyObject*, PyObject*) { return PyBool_FromLong(Profiler::current() != nullptr); },
+     METH_NOARGS, "Whether a profiler runs on this thread."},
     {"_profiler_begin_range",
      [](PyObject*, PyObject* name) {
        return guarded([&] {

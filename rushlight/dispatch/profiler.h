@@ -11,9 +11,8 @@ class Profiler final : public Interceptor {
  public:
   struct Event {
     const std::string* name;
-    int64_t start_ns = 0, end_ns = 0;    // since the profiler was made
-    int64_t inner_ns = 0;                // of the total, what calls one level deeper took
-    int64_t bytes = 0, inner_bytes = 0;  // allocated for storages
+    int64_t start_ns = 0, end_ns = 0;  // since the profiler was made
+    int64_t bytes = 0;                 // allocated for storages
     int depth = 0;
     bool is_range = false;     // a named range of the user's, no operator
     std::vector<Dims> shapes;  // of the tensor arguments, if asked for

@@ -71,3 +71,49 @@ def test_the_older_profile_prints_as_a_table():
     assert str(prof) == repr(prof) == prof.table()
     assert prof.total_average().count == len(prof.function_events)
     assert prof.self_cpu_time_total > 0
+
+
+def test_events_know_what_is_around_them():
+    with profile() as prof:
+        assert torch.autograd._profiler_enabled()
+        with record_function("step"):
+            torch.ones(2).expand_as(torch.ones(3, 2))
+    assert not torch.autograd._profiler_enabled()
+    step = next(e for e in prof.events() if e.name == "step")
+    assert [c.name for c in step.cpu_children] == ["aten::ones", "aten::ones", "aten::expand_as"]
+    inner = step.cpu_children[-1].cpu_children
+    assert [c.name for c in inner] == ["aten::expand"] and inner[0].cpu_parent is step.cpu_children[-1]
+    assert step.self_cpu_time_total == pytest.approx(
+        step.cpu_time_total - sum(c.cpu_time_total for c in step.cpu_children)
+    )
+
+
+def test_events_of_ones_own():
+    from rushlight.autograd.profiler_util import EventList, FunctionEvent, FunctionEventAvg
+
+    times = [(0, 10, 0), (2, 5, 0), (3, 4, 0), (6, 9, 0), (1, 3, 1)]
+    events = EventList(FunctionEvent(i, "f", thread, start, end) for i, (start, end, thread) in enumerate(times))
+    events._populate_cpu_children()
+    assert [[c.id for c in e.cpu_children] for e in events] == [[1, 3], [2], [], [], []]
+    total = FunctionEventAvg()
+    for e in events:
+        total.add(e)
+    assert (total.key, total.count, total.cpu_time_total, total.self_cpu_time_total) == ("f", 5, 19, 12)
+
+
+def test_ranges_in_what_pytorch_traced(tmp_path):
+    import torch as pytorch
+
+    def f(x):
+        with pytorch.profiler.record_function("doubling"):
+            return x * 2
+
+    pytorch.jit.trace(f, pytorch.ones(2)).save(str(tmp_path / "f.pt"))
+    loaded = torch.jit.load(tmp_path / "f.pt")
+    with profile() as prof:
+        assert loaded(torch.ones(2)).tolist() == [2.0, 2.0]
+    step = next(e for e in prof.events() if e.name == "doubling")
+    assert [c.name for c in step.cpu_children] == ["aten::mul"]
+    assert not [e.name for e in prof.events() if e.name.startswith("profiler::")]
+    handle = torch.ops.profiler._record_function_enter("alone", None)  # without a profiler it does nothing
+    torch.ops.profiler._record_function_exit(handle)

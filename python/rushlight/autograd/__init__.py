@@ -15,7 +15,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .. import _C
-from .._C import Tensor, is_anomaly_check_nan_enabled, is_anomaly_enabled
+from .._C import (
+    Tensor,
+    _profiler_enabled,  # noqa: F401
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+)
 from .._C import _SavedTensor as SavedTensor  # noqa: F401
 from . import forward_ad, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
