@@ -858,3 +858,23 @@ def test_parts_of_another_layout_are_refused_in_the_same_words(layout, part):
         except RuntimeError as e:
             said.append(str(e).split("\n")[0])
     assert said[0] == said[1]
+
+
+BROADCAST = {
+    "sparse row": lambda t: (coo(t), t.sparse_coo_tensor([[0, 0], [0, 2]], [2.0, 3.0], (1, 3))),
+    "sparse column": lambda t: (t.sparse_coo_tensor([[1], [0]], [2.0], (2, 1)), coo(t)),
+    "leading dimension": lambda t: (t.ones(2, 2, 3).to_sparse(), coo(t)),
+    "hybrid": lambda t: (hybrid(t), t.sparse_coo_tensor([[0]], [[2.0, 3.0]], (1, 2))),
+    "dense that is larger": lambda t: (coo(t), t.arange(12.0).reshape(2, 2, 3)),
+    "not coalesced": lambda t: (doubled(t), t.sparse_coo_tensor([[0], [2]], [3.0], (1, 3))),
+    "compressed": lambda t: (csr(t), t.tensor([[2.0, 0.0, 3.0]]).to_sparse_csr()),
+    "none there": lambda t: (coo(t), t.zeros(1, 3).to_sparse()),
+}
+
+
+@pytest.mark.parametrize("name", BROADCAST)
+def test_products_broadcast_sparse_tensors(name):
+    x, y = BROADCAST[name](rl)
+    product = x * y
+    assert product.layout is x.layout
+    assert product.to_dense().tolist() == (x.to_dense() * y.to_dense()).tolist()

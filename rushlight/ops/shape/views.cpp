@@ -514,7 +514,8 @@ OP(expand, {.schema = "expand(Tensor(a) self, int[] size, *, bool implicit=False
                    " >>> torch.tensor([[1], [2]]).expand(2, 3)\ntensor([[1, 1, 1],\n        [2, 2, 2]])",
             .kernel = view<expand_op>(),
             .grad = {{}, [](const Saved&, const Tensor& g) { return Grads{g}; }},
-            .forms = kMethod});
+            .forms = kMethod,
+            .sparse = sparse_form<sparse_expand>});
 OP(expand_as,
    {.schema = "expand_as(Tensor(a) self, Tensor other) -> Tensor(a)",
     .doc = "expand to the shape of other."

@@ -22,6 +22,8 @@ void sparse_zero_(const Op& op, IValue* args, IValue* rets);
 Scalar sparse_item(const Tensor& self);
 // Of empty and zeros, *_like and new_*: (size or self, ..., dtype, layout, device, pin_memory).
 void sparse_factory(const Op& op, IValue* args, IValue* rets);
+// Of ones_like, full_like, rand_like and randn_like: a compressed tensor with the same indices and other values.
+void sparse_values_like(const Op& op, IValue* args, IValue* rets);
 // pointwise.cpp
 void sparse_add(const Op& op, IValue* args, IValue* rets);
 Tensor sparse_sub(const Tensor& self, const Tensor& other, const Scalar& alpha);
@@ -47,7 +49,10 @@ Tensor sparse_norm(const Tensor& self, const Scalar& ord, const std::optional<In
 Tensor sparse_permute(const Tensor& self, IntArrayRef dims);
 Tensor sparse_transpose(const Tensor& self, int64_t dim0, int64_t dim1);
 Tensor sparse_t(const Tensor& self);
+void sparse_transpose_(const Op& op, IValue* args, IValue* rets);
+void sparse_t_(const Op& op, IValue* args, IValue* rets);
 Tensor sparse_unsqueeze(const Tensor& self, int64_t dim);
+Tensor sparse_expand(const Tensor& self, IntArrayRef size, bool);
 Tensor sparse_select(const Tensor& self, int64_t dim, int64_t index);
 Tensor sparse_index_select(const Tensor& self, int64_t dim, const Tensor& index);
 Tensor sparse_cat(TensorList tensors, int64_t dim);

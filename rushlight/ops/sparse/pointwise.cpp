@@ -11,6 +11,7 @@
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/select.h"
 #include "rushlight/fn/to.h"
+#include "rushlight/fn/to_dense.h"
 #include "rushlight/fn/view.h"
 #include "rushlight/ops/operators.h"
 #include "rushlight/ops/sparse/forms.h"
@@ -22,7 +23,7 @@ namespace {
 bool is_number(const Tensor& t) { return t.dim() == 0 && !is_sparse(t); }
 
 void check_same_sizes(const char* op, const Tensor& a, const Tensor& b) {
-  RL_CHECK(ShapeError, a.sizes() == b.sizes(), op, ": expected sizes of self and other to match, got ", a.sizes(),
+  RL_CHECK(ShapeError, a.sizes() == b.sizes(), op, ": expected 'self' and 'other' to have same size, got ", a.sizes(),
            " and ", b.sizes(), "; sparse tensors are not broadcast");
 }
 
@@ -48,9 +49,13 @@ Tensor add_to_dense(const Tensor& dense, const Tensor& sparse, const Scalar& alp
 Tensor add_sparse(const Tensor& self, const Tensor& other, const Scalar& alpha) {
   check_same_sizes("add", self, other);
   Coo a = coo_of(self, false), b = coo_of(other, false);
+  DType type = promote_types(self.dtype(), other.dtype());
+  if (a.sparse_dim() != b.sparse_dim()) {  // one without values, as zeros() makes them, has any number of dense ones
+    if (a.count() == 0) return make_coo(b.indices, times(to(b.values, type), alpha), b.sizes, b.coalesced);
+    if (b.count() == 0) return make_coo(a.indices, to(a.values, type), a.sizes, a.coalesced);
+  }
   RL_CHECK(RuntimeError, a.sparse_dim() == b.sparse_dim(), "add: expected as many sparse dimensions in both, got ",
            a.sparse_dim(), " and ", b.sparse_dim());
-  DType type = promote_types(self.dtype(), other.dtype());
   Tensor sum = make_coo(cat(Tensors{a.indices, b.indices}, 1),
                         cat(Tensors{to(a.values, type), times(to(b.values, type), alpha)}, 0), a.sizes, false);
   bool coordinates = layout_seen(self) == Layout::Sparse && !(a.coalesced && b.coalesced);
@@ -67,11 +72,16 @@ Tensor add_any(const Tensor& self, const Tensor& other, const Scalar& alpha) {
 }
 
 // Where both have a value.
-Tensor mul_sparse(const Tensor& self, const Tensor& other) {
-  check_same_sizes("mul", self, other);
+Tensor mul_sparse(const Tensor& self_given, const Tensor& other_given) {
+  Dims sizes = broadcast_shapes(self_given.sizes(), other_given.sizes());
+  Tensor self = expand(self_given, sizes), other = expand(other_given, sizes);
   Coo a = coo_of(self, true), b = coo_of(other, true);
-  RL_CHECK(RuntimeError, a.sparse_dim() == b.sparse_dim(), "mul: expected as many sparse dimensions in both, got ",
-           a.sparse_dim(), " and ", b.sparse_dim());
+  if (a.sparse_dim() != b.sparse_dim()) {  // the one with more dense dimensions keeps them
+    bool of_self = a.sparse_dim() < b.sparse_dim();
+    const Coo& c = of_self ? a : b;
+    Tensor values = c.values * _sparse_pick(to_dense(of_self ? other : self), c.indices);
+    return in_layout_of(self, make_coo(c.indices, values, c.sizes, true));
+  }
   auto [at, found] =
       places_of(linear_indices(a.indices, a.sparse_sizes()), linear_indices(b.indices, b.sparse_sizes()));
   Tensor both = flatten(nonzero(found));
@@ -100,15 +110,12 @@ Tensor sparse_sub(const Tensor& self, const Tensor& other, const Scalar& alpha) 
 
 Tensor sparse_mul(const Tensor& self, const Tensor& other) {
   if (is_sparse(self) && is_sparse(other)) return mul_sparse(self, other);
-  const Tensor &sparse = is_sparse(self) ? self : other, &dense = is_sparse(self) ? other : self;
+  const Tensor &given = is_sparse(self) ? self : other, &dense = is_sparse(self) ? other : self;
   if (is_number(dense)) {
-    Coo c = coo_of(sparse, false);
-    return in_layout_of(sparse, make_coo(c.indices, c.values * dense, c.sizes, c.coalesced));
+    Coo c = coo_of(given, false);
+    return in_layout_of(given, make_coo(c.indices, c.values * dense, c.sizes, c.coalesced));
   }
-  RL_CHECK(ShapeError, broadcast_shapes(sparse.sizes(), dense.sizes()) == sparse.sizes(),
-           "mul: expected a dense tensor that is "
-           "broadcast to the sparse one's sizes, got ",
-           dense.sizes(), " and ", sparse.sizes(), "; sparse tensors are not broadcast");
+  Tensor sparse = expand(given, broadcast_shapes(given.sizes(), dense.sizes()));
   Coo c = coo_of(sparse, true);
   Tensor values = c.values * _sparse_pick(expand(dense, sparse.sizes()), c.indices);
   return in_layout_of(sparse, make_coo(c.indices, values, c.sizes, true));

@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "rushlight/fn/_indices.h"
+#include "rushlight/fn/_sparse_assign_.h"
 #include "rushlight/fn/_sparse_compressed_tensor_unsafe.h"
 #include "rushlight/fn/arange.h"
 #include "rushlight/fn/cat.h"
@@ -10,12 +11,15 @@
 #include "rushlight/fn/col_indices.h"
 #include "rushlight/fn/crow_indices.h"
 #include "rushlight/fn/cumsum.h"
+#include "rushlight/fn/expand.h"
 #include "rushlight/fn/flatten.h"
+#include "rushlight/fn/floor_divide.h"
 #include "rushlight/fn/index_select.h"
 #include "rushlight/fn/logical_and.h"
 #include "rushlight/fn/narrow.h"
 #include "rushlight/fn/nonzero.h"
 #include "rushlight/fn/permute.h"
+#include "rushlight/fn/remainder.h"
 #include "rushlight/fn/repeat_interleave.h"
 #include "rushlight/fn/row_indices.h"
 #include "rushlight/fn/searchsorted.h"
@@ -55,6 +59,7 @@ Coo kept(const Coo& c, const Tensor& mask) {
   return {index_select(c.indices, 1, at), index_select(c.values, 0, at), c.sizes, c.coalesced};
 }
 
+Tensor broadcast_op(const Tensor& self, IntArrayRef size) { return expand(self, size); }
 Tensor narrow_copy_op(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   int64_t d = wrap_dim(dim, self.dim()), size = self.size(d);
   RL_CHECK(RuntimeError, length >= 0, "narrow_copy: length must be non-negative, got ", length);
@@ -146,6 +151,16 @@ Tensor sparse_t(const Tensor& self) {
   return self.dim() < 2 ? self : sparse_transpose(self, 0, 1);
 }
 
+void sparse_transpose_(const Op&, IValue* args, IValue* rets) {
+  const Tensor& self = args[0].tensor();
+  _sparse_assign_(self, sparse_transpose(self, args[1].to_int(), args[2].to_int()));
+  rets[0] = IValue(args[0]);
+}
+void sparse_t_(const Op&, IValue* args, IValue* rets) {
+  _sparse_assign_(args[0].tensor(), sparse_t(args[0].tensor()));
+  rets[0] = IValue(args[0]);
+}
+
 Tensor sparse_unsqueeze(const Tensor& self, int64_t dim) {
   int64_t d = wrap_dim(dim, self.dim() + 1);
   Coo c = coordinates_only("unsqueeze", self);
@@ -157,16 +172,69 @@ Tensor sparse_unsqueeze(const Tensor& self, int64_t dim) {
   return make_coo(stack(rows, 0), c.values, sizes, c.coalesced);
 }
 
+// Repeats values where a dense one repeats memory. What was coalesced needs to be put in order again.
+Tensor sparse_expand(const Tensor& self, IntArrayRef size, bool) {
+  Coo c = coo_of(self, false);
+  size_t more = size.size() - std::min(size.size(), c.sizes.size());
+  bool fits = size.size() >= c.sizes.size();
+  Dims sizes(size), repeats(size);  // the latter 1 where nothing is repeated
+  for (size_t d = 0; fits && d < size.size(); d++) {
+    int64_t was = d < more ? 1 : c.sizes[d - more];
+    if (d >= more && sizes[d] == -1) sizes[d] = was;
+    fits = sizes[d] >= 0 && (was == sizes[d] || was == 1);
+    repeats[d] = was == sizes[d] ? 1 : sizes[d];
+  }
+  RL_CHECK(ShapeError, fits, "expand: a sparse tensor of shape ", self.sizes(), " can't be repeated to ", size);
+  if (sizes == c.sizes) return self;
+  size_t sparse = size_t(c.sparse_dim()) + more;
+  Tensor values = c.values;
+  Dims inside{c.count()};
+  for (size_t d = sparse; d < sizes.size(); d++) inside.push_back(sizes[d]);
+  if (values.sizes() != inside) values = clone(expand(values, inside), MemoryFormat::Contiguous);
+  int64_t times = product(IntArrayRef(repeats).slice(0, sparse)), count = CheckedInt(c.count()) * times;
+  auto over = [](const Tensor& t, int64_t n) { return floor_divide(t, Scalar(std::max<int64_t>(n, 1))); };
+  auto rest = [](const Tensor& t, int64_t n) { return remainder(t, Scalar(std::max<int64_t>(n, 1))); };
+  Tensor at = arange(count, DType::Int64, {}, values.device()), from = over(at, times), which = rest(at, times);
+  Tensors rows(sparse);
+  for (size_t d = sparse; d-- > 0;) {
+    if (repeats[d] == 1 && d >= more) {
+      rows[d] = index_select(select(c.indices, 0, int64_t(d - more)), 0, from);
+      continue;
+    }
+    rows[d] = rest(which, repeats[d]);
+    which = over(which, repeats[d]);
+  }
+  if (times != 1) values = index_select(values, 0, from);
+  return in_layout_of(self,
+                      make_coo(of_rows(rows, at.sizes()[0], at.device()), values, sizes, c.coalesced && times == 1));
+}
+
 Tensor sparse_select(const Tensor& self, int64_t dim, int64_t index) {
   RL_CHECK(IndexError, self.dim() > 0, "select() cannot be applied to a 0-dim tensor.");
   int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[size_t(d)];
   RL_CHECK(IndexError, index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ",
            self.sizes(), " at dimension ", d);
   if (index < 0) index += size;
-  Coo c = coo_of(self, false);
   Dims sizes;
   for (int64_t i = 0; i < self.dim(); i++)
-    if (i != d) sizes.push_back(c.sizes[size_t(i)]);
+    if (i != d) sizes.push_back(self.sizes()[size_t(i)]);
+  Layout layout = layout_seen(self);
+  if (is_compressed(layout)) {
+    bool rows = by_rows(layout);
+    Tensor begins = rows ? crow_indices(self) : ccol_indices(self),
+           plain = rows ? col_indices(self) : row_indices(self);
+    int64_t batch = begins.dim() - 1;
+    if (d < batch)
+      return _sparse_compressed_tensor_unsafe(select(begins, d, index), select(plain, d, index),
+                                              select(values(self), d, index), sizes, {}, layout);
+    RL_CHECK(RuntimeError, batch == 0 || d >= batch + 2,
+             "selecting sparse dimensions is not supported for batched sparse compressed tensors; select of the batch "
+             "first, or use to_sparse()");
+    if (d >= batch + 2)
+      return _sparse_compressed_tensor_unsafe(
+          begins, plain, select(values(self), d - 1 + (is_blocked(layout) ? 2 : 0), index), sizes, {}, layout);
+  }
+  Coo c = coo_of(self, is_compressed(layout));
   if (d >= c.sparse_dim())
     return make_coo(c.indices, select(c.values, d - c.sparse_dim() + 1, index), sizes, c.coalesced);
   Coo found = kept(c, select(c.indices, 0, d) == Scalar(index));
@@ -235,6 +303,11 @@ Tensor sparse_cat(TensorList tensors, int64_t dim) {
   return make_coo(cat(indices, 1), cat(items, 0), sizes, false);
 }
 
+OP(_sparse_broadcast_to, {.schema = "_sparse_broadcast_to(Tensor self, int[] size) -> Tensor",
+                          .doc = "A sparse tensor whose dimensions of size 1 are repeated.",
+                          .kernel = composite<broadcast_op>(),
+                          .forms = kFunction,
+                          .shares = {"self"}});
 OP(narrow_copy, {.schema = "narrow_copy(Tensor self, int dim, int start, int length) -> Tensor",
                  .doc = "A copy of length elements along a dimension, from start. >>> "
                         "torch.narrow_copy(torch.tensor([1, 2, 3]), 0, 1, 2)\ntensor([2, 3])",
