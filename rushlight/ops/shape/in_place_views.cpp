@@ -8,6 +8,7 @@
 #include "rushlight/fn/t.h"
 #include "rushlight/fn/transpose.h"
 #include "rushlight/fn/unsqueeze.h"
+#include "rushlight/ops/sparse/forms.h"
 
 namespace rushlight {
 namespace {
@@ -120,7 +121,8 @@ OP(transpose_, {.schema = "transpose_(Tensor(a!) self, int dim0, int dim1) -> Te
                 .forms = kMethod,
                 .aliases = {"swapdims_"},
                 .any_device = true,
-                .reshapes = true});
+                .reshapes = true,
+                .sparse = sparse_transpose_});
 OP(swapaxes_, {.schema = "swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)",
                .doc = "transpose_ under numpy's name.",
                .kernel = mutation<transpose_dims>(),
@@ -139,7 +141,8 @@ OP(t_, {.schema = "t_(Tensor(a!) self) -> Tensor(a!)",
         .grad = {{}, [](const Saved&, const Tensor& g) -> Grads { return {t(g)}; }},
         .forms = kMethod,
         .any_device = true,
-        .reshapes = true});
+        .reshapes = true,
+        .sparse = sparse_t_});
 OP(as_strided_,
    {.schema = "as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)",
     .doc = "Takes another geometry over its memory.",
