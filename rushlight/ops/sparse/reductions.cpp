@@ -2,11 +2,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "rushlight/fn/_sparse_to.h"
+#include "rushlight/fn/_sparse_total.h"
 #include "rushlight/fn/any.h"
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/coalesce.h"
 #include "rushlight/fn/detach.h"
 #include "rushlight/fn/exp.h"
+#include "rushlight/fn/expand.h"
 #include "rushlight/fn/full.h"
 #include "rushlight/fn/index_copy.h"
 #include "rushlight/fn/index_reduce.h"
@@ -51,6 +54,9 @@ Tensor sum_over(const Tensor& given, IntArrayRef dim, bool keepdim, const std::o
     gone[at] = true;
   }
   int64_t sparse = c.sparse_dim();
+  // Halves are added as floats, or each step of the way would round.
+  if (!dtype && is_half(c.values.dtype()))
+    return to(sum_over(given, dim, keepdim, DType::Float32, widen), c.values.dtype());
   Tensor values = c.values;
   std::vector<int64_t> inside;  // dimensions of the values
   Dims sizes;
@@ -122,9 +128,20 @@ Tensor log_soft_op(const Tensor& self, int64_t dim, const std::optional<DType>& 
   return soft(self, dim, dtype, true);
 }
 
+// As PyTorch has it, the gradient of torch.sum is 1 for each element, whether it is there or not; that of torch.sparse.sum is for those
+// that are.
+Tensor total(const Tensor& self) {
+  RL_CHECK(RuntimeError, self.impl()->parts(), "_sparse_total: expected a sparse tensor, got one of layout ",
+           self.layout(), "; use torch.sum");
+  return sum(Tensor(self.impl()->parts()->values));
+}
+Grads total_grad(const Saved& s, const Tensor& g) { return {expand(g, s.sizes("self"))}; }
+
 }  // namespace
 
-Tensor sparse_sum(const Tensor& self, const std::optional<DType>& dtype) { return sum(plain_values(self), dtype); }
+Tensor sparse_sum(const Tensor& self, const std::optional<DType>& dtype) {
+  return dtype ? _sparse_total(_sparse_to(self, dtype)) : _sparse_total(self);
+}
 Tensor sparse_sum_dims(const Tensor& self, const std::optional<IntArrayRef>& dim, bool keepdim,
                        const std::optional<DType>& dtype) {
   if (!dim || dim->empty()) {
@@ -144,6 +161,14 @@ Tensor sparse_norm(const Tensor& self, const Scalar& ord, const std::optional<In
   return linalg_vector_norm(coo_of(self, true).values, ord, std::nullopt, keepdim, dtype);
 }
 
+OP(_sparse_total, {.schema = "_sparse_total(Tensor self) -> Tensor",
+                   .doc = "torch.sum of a sparse tensor.",
+                   .kernel = function<total>(),
+                   .grad = {{}, total_grad},
+                   .forms = kFunction,
+                   .node = "SumBackward0",
+                   .any_device = true,
+                   .sparse = takes_sparse});
 OP(_sparse_sum, {.schema = "_sparse_sum(Tensor self) -> Tensor",
                  .doc = "The sum of the values. >>> torch.sparse.sum(torch.eye(2).to_sparse())\ntensor(2.)",
                  .kernel = composite<sum_everything>(),
