@@ -878,3 +878,18 @@ def test_products_broadcast_sparse_tensors(name):
     product = x * y
     assert product.layout is x.layout
     assert product.to_dense().tolist() == (x.to_dense() * y.to_dense()).tolist()
+
+
+def test_compressed_tensors_like_others():
+    def program(t):
+        t.manual_seed(0)
+        made = [t.randn_like(csr(t)), t.ones_like(csr(t), dtype=t.int64), t.full_like(csr(t), 7.0)]
+        blocks = t.ones(4, 6).to_sparse_bsr((2, 3))
+        return [*made, t.randn_like(blocks).values(), t.randn_like(csr(t).double().to_sparse_csc())]
+
+    same(program)
+    assert rl.rand_like(csr(rl), layout=rl.strided).shape == (2, 3)
+    with pytest.raises(NotImplementedError, match="randn_like: not implemented for tensors of layout torch.sparse_coo"):
+        rl.randn_like(coo(rl))
+    with pytest.raises(RuntimeError, match="empty_like with different sparse layout is not supported"):
+        rl.empty_like(csr(rl), layout=rl.sparse_csc)

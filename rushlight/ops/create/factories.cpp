@@ -449,14 +449,16 @@ OP(ones_like, {.schema = "ones_like(Tensor self, *, ScalarType? dtype=None, Layo
                       " >>> torch.ones_like(torch.tensor([1., 2.]))\ntensor([1., 1.])",
                .kernel = anywhere(filled<like_spec>(constant<1>)),
                .forms = kFunction,
-               .any_device = true});
+               .any_device = true,
+               .sparse = sparse_values_like});
 OP(full_like, {.schema = "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, "
                          "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
                .doc = "All fill_value, shaped as self."
                       " >>> torch.full_like(torch.tensor([1, 2]), 7)\ntensor([7, 7])",
                .kernel = anywhere(filled<full_like_spec>(argument<1>)),
                .forms = kFunction,
-               .any_device = true});
+               .any_device = true,
+               .sparse = sparse_values_like});
 OP(new_empty, {.schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
                          "device=None, bool? pin_memory=None) -> Tensor",
                .doc = "Uninitialised, in the dtype of self."

@@ -14,6 +14,7 @@
 #include "rushlight/kernels/normal_fill.h"
 #include "rushlight/ops/linalg/products.h"
 #include "rushlight/ops/random/draws.h"
+#include "rushlight/ops/sparse/forms.h"
 #include "rushlight/ops/specs.h"
 
 namespace rushlight {
@@ -631,7 +632,8 @@ OP(rand_like,
     .kernel = filled<like_spec>(uniform<>),
     .forms = kFunction,
     .any_device = true,
-    .draws = "always"});
+    .draws = "always",
+    .sparse = sparse_values_like});
 OP(randn_like,
    {.schema = "randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? "
               "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
@@ -640,7 +642,8 @@ OP(randn_like,
     .kernel = filled<like_spec>(normal<>),
     .forms = kFunction,
     .any_device = true,
-    .draws = "always"});
+    .draws = "always",
+    .sparse = sparse_values_like});
 OP(randint_like,
    {.schema = "randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, "
               "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",

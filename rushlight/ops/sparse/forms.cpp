@@ -4,6 +4,7 @@
 #include "rushlight/dispatch/run.h"
 #include "rushlight/fn/_sparse_assign_.h"
 #include "rushlight/fn/_sparse_to.h"
+#include "rushlight/fn/_values.h"
 #include "rushlight/fn/copy_.h"
 #include "rushlight/fn/item.h"
 #include "rushlight/fn/sum.h"
@@ -67,6 +68,25 @@ Scalar sparse_item(const Tensor& self) {
   return item(sum(plain_values(self), self.dtype()));
 }
 
+void sparse_values_like(const Op& op, IValue* args, IValue* rets) {
+  Tensor self = args[0].tensor();
+  int at = op.schema().find_arg("layout");
+  Layout wanted = args[at].is_none() ? self.layout() : Layout(args[at].to_int());
+  bool same = wanted == self.layout();
+  RL_CHECK(NotImplementedError, !same || is_compressed(wanted), op.name(), ": not implemented for tensors of layout ",
+           wanted, "; give it the values, and torch.sparse_coo_tensor the result");
+  RL_CHECK(NotImplementedError, same || wanted == Layout::Strided, op.name(), ": of a tensor of layout ", self.layout(),
+           " makes one of the same layout or of torch.strided, got layout=", wanted);
+  // The operator on the values, or on any strided tensor of these sizes.
+  std::vector<IValue> strided(args, args + op.num_args());
+  bool full = wanted == Layout::Strided;
+  strided[0] = full ? empty_tensor(self.sizes(), self.dtype(), self.device()) : _values(self);
+  strided[size_t(at)] = IValue();
+  IValue made;
+  call(op, strided.data(), &made);
+  rets[0] = full ? std::move(made) : IValue(with_values(self, made.tensor()));
+}
+
 void sparse_factory(const Op& op, IValue* args, IValue* rets) {
   auto named = [&](std::string_view name) -> const IValue& {
     static const IValue none;
@@ -89,6 +109,11 @@ void sparse_factory(const Op& op, IValue* args, IValue* rets) {
     return;
   }
   if (wanted != Layout::Strided) {
+    RL_CHECK(RuntimeError,
+             op.name() != "empty_like" || !is_compressed(like.tensor().layout()) || !is_compressed(wanted) ||
+                 wanted == like.tensor().layout(),
+             "empty_like with different sparse layout is not supported (self is ", titled(like.tensor().layout()),
+             " but you requested ", titled(wanted), "); use torch.empty with layout=", wanted);
     // The dense dimensions and the blocks of the tensor that it is to be like.
     bool same = is_like && !size.is_int_list() && like.tensor().impl()->parts();
     Tensor made = empty_sparse(sizes, wanted, type, place, same ? like.tensor().impl()->parts()->dense_dim : 0,
