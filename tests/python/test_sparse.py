@@ -880,6 +880,43 @@ def test_products_broadcast_sparse_tensors(name):
     assert product.to_dense().tolist() == (x.to_dense() * y.to_dense()).tolist()
 
 
+def test_sparse_tensors_are_repeated_and_multiplied_as_in_pytorch():
+    same(lambda t: t._sparse_broadcast_to(t.sparse_coo_tensor([[1], [0]], [2.0], (2, 1)), (3, 2, 2)))
+    same(lambda t: hybrid(t) * t.sparse_coo_tensor([[0, 2]], [[2.0], [3.0]], (3, 1)))
+
+
+def test_products_of_unlike_sparse_dimensions_and_gradients_of_broadcast_ones():
+    fine, coarse = rl.arange(6.0).reshape(3, 2).to_sparse(), hybrid(rl)
+    assert (fine * coarse).to_dense().tolist() == (fine.to_dense() * coarse.to_dense()).tolist()
+    assert (fine * coarse).sparse_dim() == 1
+    x = rl.sparse_coo_tensor([[0, 0], [0, 2]], [2.0, 3.0], (1, 3)).requires_grad_()
+    (coo(rl) * x).to_dense().sum().backward()
+    assert x.grad.to_dense().tolist() == [[4.0, 0.0, 8.0]]
+    with pytest.raises(RuntimeError, match=r"expand: a sparse tensor of shape \[2, 3\] can't be repeated to \[2, 4\]"):
+        coo(rl).expand(2, 4)
+
+
+def test_the_gradient_of_sum_is_whole_and_that_of_sparse_sum_is_not():
+    def program(t):
+        x = coo(t).requires_grad_()
+        x.sum().backward()
+        whole, x.grad = x.grad, None
+        t.sparse.sum(x).backward()
+        y = csr(t).requires_grad_()
+        y.sum().backward()
+        return whole, x.grad, y.grad, x.detach().sum(dtype=t.float64)
+
+    same(program)
+
+
+def test_zeros_without_dense_dimensions_are_added_to_hybrid_tensors():
+    same(lambda t: [t.zeros(3, 2, layout=t.sparse_coo) + hybrid(t), hybrid(t) + t.zeros(3, 2, layout=t.sparse_coo)])
+
+
+def test_sparse_tensors_are_transposed_in_place():
+    same(lambda t: [coo(t).t_(), coo(t).transpose_(0, 1).mul_(2), hybrid(t).transpose_(1, 1)])
+
+
 def test_compressed_tensors_like_others():
     def program(t):
         t.manual_seed(0)
@@ -893,3 +930,67 @@ def test_compressed_tensors_like_others():
         rl.randn_like(coo(rl))
     with pytest.raises(RuntimeError, match="empty_like with different sparse layout is not supported"):
         rl.empty_like(csr(rl), layout=rl.sparse_csc)
+
+
+@pytest.mark.parametrize("layout", ["sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"])
+def test_parts_of_compressed_tensors_keep_their_layout(layout):
+    def program(t):
+        block = {"blocksize": (2, 3)} if "bs" in layout else {}
+        dense = t.arange(1.0, 49.0).reshape(2, 4, 6)
+        x = dense.to_sparse(layout=getattr(t, layout), **block)
+        first = x[1]
+        found = [
+            str(first.layout),
+            first.to_dense(),
+            t.select_copy(first, 0, 3).values(),
+            t.select_copy(first, 1, 2).to_dense(),
+        ]
+        return [*found, t.select_copy(x, 0, 0).to_dense()]
+
+    same(program)
+    batch = rl.ones(2, 2, 2).to_sparse_csr()
+    with pytest.raises(RuntimeError, match="selecting sparse dimensions is not supported for batched"):
+        batch.select(1, 0)
+
+
+def test_halves_are_added_as_floats():
+    x = rl.cat([rl.full((1, 1), 256.0), rl.ones(300, 1)]).bfloat16().to_sparse()
+    assert x.sum(0, keepdim=True).to_dense().item() == 556.0
+
+
+def test_complex_halves_become_sparse_and_back():
+    x = rl.tensor([[0, 1 + 2j], [0, 3j]]).to(rl.complex32)
+    assert x.to_sparse().indices().tolist() == [[0, 1], [1, 1]]
+    assert x.to_sparse_csr().to_dense().to(rl.complex64).tolist() == [[0, 1 + 2j], [0, 3j]]
+
+
+def test_masked_reductions_of_sparse_tensors_are_those_of_dense_ones():
+    mask = torch.tensor([[True, False, True], [True, True, False]])
+
+    def program(t):
+        m = t.tensor(mask.tolist())
+        x = coo(t)
+        made = [getattr(t.masked, n)(x, 1, keepdim=True, mask=m) for n in ("sum", "amax", "amin")]
+        return [r.to_dense() for r in made] + [t.masked.sum(csr(t), 1, keepdim=True, mask=m.to_sparse_csr())]
+
+    same(program)
+
+
+def test_functions_with_sparse_results_are_checked():
+    check = rl.sparse.as_sparse_gradcheck(rl.autograd.gradcheck)
+    x = rl.rand(2, 3, dtype=rl.float64).to_sparse_csr().requires_grad_()
+    assert check(lambda x: x * 2, (x,), masked=True) and check(
+        rl.Tensor.to_sparse, x.to_dense().detach().requires_grad_()
+    )
+
+    class Wrong(rl.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.to_sparse()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.to_dense() * 3
+
+    with pytest.raises(RuntimeError, match="Jacobian mismatch"):
+        check(Wrong.apply, rl.rand(2, dtype=rl.float64, requires_grad=True))

@@ -52,6 +52,10 @@ def _filled(input: Tensor, mask: Tensor | None, identity) -> Tensor:
     return rushlight.where(_mask(input, mask), input, value)
 
 
+def _blocked(t: Tensor) -> bool:
+    return t.layout in (rushlight.sparse_bsr, rushlight.sparse_bsc)
+
+
 def _takes_masked(function):
     """Has a function of a tensor and a mask take a MaskedTensor, whose mask counts beside the given one."""
 
@@ -61,7 +65,11 @@ def _takes_masked(function):
         if own is not None:
             input, own = (t if t.layout is rushlight.strided else t.to_dense() for t in (input.get_data(), own))
             mask = own if mask is None else own & _mask(input, mask)
-        return function(input, *args, mask=mask, **kwargs)
+        if mask is None or input.layout is rushlight.strided:
+            return function(input, *args, mask=mask, **kwargs)
+        # Where a sparse tensor has no value but the mask is true, a 0 counts: as of the dense one.
+        result = function(input.to_dense(), *args, mask=mask.to_dense(), **kwargs)
+        return result.to_sparse(layout=input.layout, blocksize=input.values().shape[-2:] if _blocked(input) else None)
 
     return taken
 

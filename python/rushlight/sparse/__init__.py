@@ -90,15 +90,18 @@ def spdiags(diagonals: Tensor, offsets: Tensor, shape: Any, layout: Any = None) 
     """
     offsets = offsets.reshape(-1) if offsets.dim() == 0 else offsets
     diagonals = diagonals.unsqueeze(0) if diagonals.dim() == 1 else diagonals
-    if diagonals.dim() != 2 or offsets.dim() != 1 or diagonals.size(0) != offsets.size(0):
-        raise RuntimeError(
-            "spdiags: number of diagonals must match the number of offsets: expected a row of diagonals for each of them, got "
-            f"shapes {tuple(diagonals.shape)} and {tuple(offsets.shape)}"
-        )
     if len(shape) != 2:
         raise RuntimeError(f"spdiags: Output shape must be 2d, got {tuple(shape)}")
+    if offsets.dim() != 1:
+        raise RuntimeError(f"spdiags: Offsets must be scalar or vector, got shape {tuple(offsets.shape)}")
+    if diagonals.dim() != 2:
+        raise RuntimeError(f"spdiags: Diagonals must be vector or matrix, got shape {tuple(diagonals.shape)}")
+    if diagonals.size(0) != offsets.size(0):
+        raise RuntimeError(
+            f"spdiags: Number of diagonals ({diagonals.size(0)}) does not match the number of offsets ({offsets.size(0)})"
+        )
     if offsets.dtype is not rl.int64:
-        raise RuntimeError(f"spdiags: Offset Tensor must have dtype Long, got {offsets.dtype}")
+        raise RuntimeError(f"spdiags: Offset Tensor must have dtype Long but got {offsets.dtype}")
     if offsets.unique().numel() != offsets.numel():
         raise RuntimeError("spdiags: Offset tensor contains duplicate values")
     if layout not in (None, rl.sparse_coo, rl.sparse_csr, rl.sparse_csc):
@@ -164,8 +167,26 @@ class check_sparse_tensor_invariants:
 
 
 def as_sparse_gradcheck(gradcheck: Any) -> Any:
-    """gradcheck as it is: it takes sparse tensors."""
-    return gradcheck
+    """A gradcheck for functions whose results may be sparse: their elements are compared.
+
+    >>> import rushlight as torch
+    >>> check = torch.sparse.as_sparse_gradcheck(torch.autograd.gradcheck)
+    >>> check(torch.Tensor.to_sparse, torch.rand(2, dtype=torch.float64, requires_grad=True))
+    True
+    """
+    import functools
+
+    from ..utils._pytree import tree_map
+
+    @functools.wraps(gradcheck)
+    def checked(func: Any, inputs: Any, **options: Any) -> bool:
+        def dense(*args: Any) -> Any:
+            sparse = lambda t: isinstance(t, Tensor) and t.layout is not rl.strided  # noqa: E731
+            return tree_map(lambda t: t.to_dense() if sparse(t) else t, func(*args))
+
+        return gradcheck(dense, inputs, **options)
+
+    return checked
 
 
 class _TypedMeta(type):

@@ -13,6 +13,7 @@
 #include "rushlight/fn/nonzero.h"
 #include "rushlight/fn/reshape.h"
 #include "rushlight/fn/sum.h"
+#include "rushlight/fn/to.h"
 #include "rushlight/fn/unbind.h"
 #include "rushlight/fn/where.h"
 #include "rushlight/fn/zeros.h"
@@ -176,7 +177,7 @@ Grads masked_scatter_backward_grad(const Saved& s, const Tensor& g) {
 // ---- nonzero ----
 
 Tensor nonzero_op(const Tensor& self) {
-  Tensor in = dense(self);
+  Tensor in = is_computed(self.dtype()) ? dense(self) : dense(to(self, DType::Bool));
   int64_t n = in.numel(), rank = self.dim();
   std::vector<int64_t> found;
   dispatch(AllTypes{}, in.dtype(), "nonzero", [&]<class T>() {

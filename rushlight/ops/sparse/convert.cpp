@@ -52,6 +52,10 @@ std::pair<Tensor, Tensor> places_of(const Tensor& wanted, const Tensor& keys) {
 }
 
 Tensor add_rows(int64_t rows, const Tensor& index, const Tensor& items) {
+  if (DType d = items.dtype(); !is_computed(d)) {
+    DType wide = is_complex(d) ? DType::Complex64 : is_floating(d) ? DType::Float32 : DType::Int64;
+    return to(add_rows(rows, index, to(items, wide)), d);
+  }
   Dims sizes = items.sizes();
   sizes[0] = rows;
   return index_add(zeros(sizes, items.dtype(), {}, items.device()), 0, index, items);
@@ -183,8 +187,9 @@ Tensor compressed(const Tensor& t, Layout layout, IntArrayRef block, int64_t den
 Tensor to_sparse_dims(const Tensor& self, int64_t sparse_dim) {
   if (!is_sparse(self)) return coordinates_of(self, sparse_dim);
   Coo c = coo_of(self, false);
-  RL_CHECK(RuntimeError, sparse_dim == c.sparse_dim(), "to_sparse: conversion from ", layout_seen(self),
-           " to torch.sparse_coo with sparse_dim argument !=", c.sparse_dim(), " is not supported");
+  RL_CHECK(RuntimeError, sparse_dim == c.sparse_dim(), "to_sparse: conversion from ", titled(layout_seen(self)),
+           " to Sparse with sparse_dim argument !=self.sparse_dim() is not supported. Hint: it is ", c.sparse_dim(),
+           ", and ", sparse_dim, " was asked for");
   return in_layout(self, Layout::Sparse);
 }
 Tensor to_sparse_layout(const Tensor& self, const std::optional<AnyLayout>& layout,

@@ -28,6 +28,13 @@
 
 namespace rushlight {
 
+std::string titled(Layout layout) {
+  std::string out;
+  for (std::string_view name = layout == Layout::Sparse ? "sparse" : name_of(layout); char c : name)
+    if (c != '_') out += out.empty() || out == "Sparse" ? char(std::toupper(c)) : c;
+  return out;
+}
+
 Tensor sparse_tensor(Layout layout, const Tensor& indices, const Tensor& plain, const Tensor& values, IntArrayRef sizes,
                      bool coalesced) {
   auto part = [&](const Tensor& t) {
@@ -46,13 +53,6 @@ Tensor sparse_tensor(Layout layout, const Tensor& indices, const Tensor& plain, 
 
 namespace {
 
-// As PyTorch's errors name them: SparseCsr for torch.sparse_csr.
-std::string titled(Layout layout) {
-  std::string out;
-  for (std::string_view name = layout == Layout::Sparse ? "sparse" : name_of(layout); char c : name)
-    if (c != '_') out += out.empty() || out == "Sparse" ? char(std::toupper(c)) : c;
-  return out;
-}
 const SparseParts& parts_of(const char* who, const Tensor& t) {
   RL_CHECK(RuntimeError, t.impl()->parts(), who, " expected sparse tensor layout but got ", titled(t.layout()));
   return *t.impl()->parts();
@@ -265,7 +265,11 @@ Tensor merged(const Tensor& self) {
   return done(rows.empty() ? empty_tensor({0, found.sizes()[0]}, DType::Int64, keys.device()) : stack(rows, 0),
               add_rows(found.sizes()[0], place, index_select(values, 0, order)));
 }
-Tensor coalesce_op(const Tensor& self) { return is_coalesced(self) ? self : _coalesce(self); }
+Tensor coalesce_op(const Tensor& self) {
+  RL_CHECK(RuntimeError, layout_seen(self) == Layout::Sparse,
+           "coalesce expected sparse coordinate tensor layout but got ", titled(layout_seen(self)));
+  return is_coalesced(self) ? self : _coalesce(self);
+}
 Grads same_grad(const Saved&, const Tensor& g) { return {g}; }
 
 Tensor converted_parts(const Tensor& self, const std::optional<DType>& dtype, const std::optional<Device>& device) {
@@ -314,8 +318,9 @@ Tensor empty_sparse(IntArrayRef sizes, Layout layout, DType dtype, Device device
     return sparse_tensor(layout, empty_tensor({sparse_dim, 0}, DType::Int64, device), {}, values, sizes, true);
   RL_CHECK(NotImplementedError, is_compressed(layout), "layout ", layout, " is not implemented; torch.sparse_coo, ",
            "torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr and torch.sparse_bsc are");
-  RL_CHECK(RuntimeError, sparse_dim >= 2, "expected size of at least two dimensions without the dense ones for layout ",
-           layout, ", got ", sizes);
+  RL_CHECK(RuntimeError, sparse_dim >= 2,
+           "torch.empty: Only batched sparse compressed (non-block) tensors are supported, but got size ", sizes,
+           ": a tensor of layout ", layout, " has at least two dimensions besides the dense ones");
   RL_CHECK(RuntimeError, is_blocked(layout) == !block.empty(), "a tensor of layout ", layout,
            " is made of its parts, for its blocks need a size; use torch.sparse_compressed_tensor");
   size_t batch = size_t(sparse_dim) - 2, line = by_rows(layout) ? 0 : 1;

@@ -14,6 +14,9 @@ inline bool is_compressed(Layout l) { return by_rows(l) || l == Layout::SparseCs
 inline const char* begins_name(Layout l) { return by_rows(l) ? "crow_indices" : "ccol_indices"; }
 inline const char* plain_name(Layout l) { return by_rows(l) ? "col_indices" : "row_indices"; }
 
+// As PyTorch's errors name them: SparseCsr for torch.sparse_csr.
+std::string titled(Layout layout);
+
 inline bool is_sparse(const Tensor& t) { return layout_seen(t) != Layout::Strided; }
 
 // A sparse tensor of any layout as coordinates: element [indices[:, i]] has values[i], which is a tensor of the last `dense_dim` sizes.
