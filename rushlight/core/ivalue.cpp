@@ -1,5 +1,6 @@
 #include "rushlight/core/ivalue.h"
 
+#include <algorithm>
 #include <functional>
 
 #include "rushlight/core/generator.h"
@@ -217,31 +218,66 @@ size_t DictValue::hash(const IValue& k) {
   if (k.is_complex()) return std::hash<double>()(k.to_complex().real());
   return std::hash<double>()(k.to_double());
 }
+// Whole numbers and addresses differ in few bits, which are not always the lowest.
+size_t DictValue::home_of(const IValue& k) const {
+  return (hash(k) * 0x9e3779b97f4a7c15ull >> 32) & (places_.size() - 1);
+}
+size_t DictValue::slot_of(const IValue& k) const {
+  const size_t mask = places_.size() - 1;
+  size_t i = home_of(k);
+  while (places_[i] && !items[places_[i] - 1].first.is_same(k)) i = (i + 1) & mask;
+  return i;
+}
+void DictValue::index_all(size_t slots) {
+  places_.assign(slots, 0);
+  for (size_t i = 0; i < items.size(); i++) places_[slot_of(items[i].first)] = uint32_t(i + 1);
+}
 const IValue* DictValue::find(const IValue& k) const {
-  auto [first, last] = index_.equal_range(hash(k));
-  for (; first != last; ++first)
-    if (items[first->second].first.is_same(k)) return &items[first->second].second;
-  return nullptr;
+  if (items.empty()) return nullptr;
+  const uint32_t place = places_[slot_of(k)];
+  return place ? &items[place - 1].second : nullptr;
 }
 void DictValue::set(IValue k, IValue v) {
   if (const IValue* found = find(k)) {
     const_cast<IValue&>(*found) = std::move(v);
     return;
   }
-  index_.emplace(hash(k), items.size());
+  RL_CHECK(RuntimeError, items.size() < UINT32_MAX / 2, "dict: expected at most ", UINT32_MAX / 2, " entries");
+  if ((items.size() + 1) * 3 > places_.size() * 2) index_all(std::max<size_t>(8, places_.size() * 2));
+  const size_t slot = slot_of(k);
   items.emplace_back(std::move(k), std::move(v));
+  places_[slot] = uint32_t(items.size());
 }
 bool DictValue::erase(const IValue& k) {
-  const IValue* found = find(k);
-  if (!found) return false;
-  for (size_t i = 0; i < items.size(); i++)
-    if (&items[i].second == found) {
-      items.erase(items.begin() + int64_t(i));
-      break;
-    }
-  index_.clear();
-  for (size_t i = 0; i < items.size(); i++) index_.emplace(hash(items[i].first), i);
+  if (items.empty()) return false;
+  const size_t slot = slot_of(k);
+  if (!places_[slot]) return false;
+  erase_at(slot);
   return true;
+}
+void DictValue::pop_back() {
+  // By its place: a key may differ from itself (NaN).
+  size_t slot = home_of(items.back().first);
+  while (places_[slot] != items.size()) slot = (slot + 1) & (places_.size() - 1);
+  erase_at(slot);
+}
+void DictValue::clear() {
+  items.clear();
+  places_.clear();
+}
+void DictValue::erase_at(size_t hole) {
+  const size_t mask = places_.size() - 1;
+  const uint32_t place = places_[hole];
+  // What was put further on because this slot was taken moves up, so that a search still ends at a free one.
+  for (size_t i = (hole + 1) & mask; places_[i]; i = (i + 1) & mask) {
+    if (((i - home_of(items[places_[i] - 1].first)) & mask) < ((i - hole) & mask)) continue;
+    places_[hole] = places_[i];
+    hole = i;
+  }
+  places_[hole] = 0;
+  if (place != items.size())
+    for (uint32_t& p : places_) p -= p > place;
+  items.erase(items.begin() + (place - 1));
 }
 
 }  // namespace rushlight

@@ -6,7 +6,6 @@
 #pragma once
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -279,12 +278,20 @@ struct DictValue final : RefCounted {
   const IValue* find(const IValue& k) const;
   void set(IValue k, IValue v);
   bool erase(const IValue& k);
+  void pop_back();  // REQUIRES: there is an entry
+  void clear();
   TypePtr key, value;
   std::vector<std::pair<IValue, IValue>> items;
 
  private:
   static size_t hash(const IValue& k);
-  std::unordered_multimap<size_t, size_t> index_;
+  size_t home_of(const IValue& k) const;
+  // Where a key's place stands in places_, or the free one where it would.
+  size_t slot_of(const IValue& k) const;
+  void index_all(size_t slots);
+  void erase_at(size_t slot);
+  // Of entries, by open addressing: 0 is free, n is items[n - 1]. At most two thirds are taken; the size is a power of 2.
+  std::vector<uint32_t> places_;
 };
 
 // An instance of a script class; `type` is the ClassType that names the slots.

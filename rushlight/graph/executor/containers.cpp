@@ -166,7 +166,7 @@ IValue last_taken(const IValue& dict) {
   auto& items = dict.dict().items;
   RL_CHECK(KeyError, !items.empty(), "'popitem(): dictionary is empty'");
   auto [key, value] = items.back();
-  dict.dict().erase(key);
+  dict.dict().pop_back();
   return IValue::tuple({key, value});
 }
 IValue set_default(const IValue& dict, const IValue& key, const IValue& value) {
@@ -310,7 +310,7 @@ const Entry kEntries[] = {
          set_default(a[0], a[1], a[2])),
     RL_DO("aten::update.Dict(Dict(tKey, tVal)(a!) self, Dict(tKey, tVal) to_add) -> ()",
           for (const auto& [key, value] : a[1].dict().items) a[0].dict().set(key, value)),
-    RL_DO("aten::clear.Dict(Dict(tKey, tVal)(a!) self) -> ()", while (!a[0].dict().items.empty()) last_taken(a[0])),
+    RL_DO("aten::clear.Dict(Dict(tKey, tVal)(a!) self) -> ()", a[0].dict().clear()),
     RL_P("aten::copy.Dict(Dict(tKey, tVal)(a) self) -> Dict(tKey, tVal)", dict_copy(a[0])),
     RL_P("aten::dict.Dict(Dict(tKey, tVal)(a) self) -> Dict(tKey, tVal)", dict_copy(a[0])),
     RL_P("aten::dict.list((tKey, tVal)[] inputs) -> Dict(tKey, tVal)", dict_of(a[0])),
