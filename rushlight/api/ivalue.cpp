@@ -158,4 +158,57 @@ void fail_tuple_size(size_t wanted, size_t got) {
 intrusive_ptr<ivalue::Future> From<intrusive_ptr<ivalue::Future>>::get(const IValue& v) { return v.toFuture(); }
 
 }  // namespace detail
+template <>
+intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::vector<IValue>&& items) {
+  return make_intrusive<Tuple>(std::move(items));
+}
+template <>
+intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::vector<IValue>& items) {
+  return make_intrusive<Tuple>(items);
+}
+
+List<IValue> IValue::toList() const {
+  expect_kind(isList(), "list");
+  return List<IValue>::from(*this);
+}
+List<Tensor> IValue::toTensorList() const {
+  expect_kind(isTensorList(), "list of Tensors");
+  return List<Tensor>::from(*this);
+}
+List<int64_t> IValue::toIntList() const {
+  expect_kind(isIntList(), "list of ints");
+  return List<int64_t>::from(*this);
+}
+List<double> IValue::toDoubleList() const {
+  expect_kind(isDoubleList(), "list of floats");
+  return List<double>::from(*this);
+}
+List<bool> IValue::toBoolList() const {
+  expect_kind(isBoolList(), "list of bools");
+  return List<bool>::from(*this);
+}
+GenericDict IValue::toGenericDict() const {
+  expect_kind(isGenericDict(), "dict");
+  return GenericDict::from(*this);
+}
+TypePtr TupleType::create(std::vector<TypePtr> items) { return Type::tuple({items.begin(), items.end()}); }
+intrusive_ptr<ivalue::ConstantString> ivalue::ConstantString::create(std::string s) {
+  return make_intrusive<ConstantString>(std::move(s));
+}
+IValue::IValue(IntArrayRef v) : rushlight::IValue(v.vec()) {}
+intrusive_ptr<ivalue::ConstantString> IValue::toString() const {
+  return make_intrusive<ivalue::ConstantString>(toStringRef());
+}
+std::optional<std::string> IValue::toOptionalStringRef() const {
+  return isNone() ? std::nullopt : std::optional<std::string>(toStringRef());
+}
+std::vector<IValue> IValue::toTupleElements() const { return toTuple()->elements(); }
+std::vector<int64_t> IValue::toIntVector() const { return int_list().vec(); }
+std::vector<double> IValue::toDoubleVector() const { return double_list().vec(); }
+std::vector<Tensor> detail::as_tensors(const List<std::optional<Tensor>>& indices) {
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < indices.size(); i++) out.push_back(indices.get(i).value_or(Tensor()));
+  return out;
+}
+
 }  // namespace rushlight::api

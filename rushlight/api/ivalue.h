@@ -102,9 +102,7 @@ struct DictType {
 struct OptionalType {
   static TypePtr create(TypePtr element) { return Type::optional(std::move(element)); }
 };
-struct TupleType {
-  static TypePtr create(std::vector<TypePtr> items) { return Type::tuple({items.begin(), items.end()}); }
-};
+struct TupleType { static TypePtr create(std::vector<TypePtr> items); };
 namespace jit {
 using api::AnyType;
 using api::BoolType;
@@ -139,7 +137,7 @@ class Tuple : public intrusive_ptr_target {
 };
 struct ConstantString : intrusive_ptr_target {
   explicit ConstantString(std::string s) : text(std::move(s)) {}
-  static intrusive_ptr<ConstantString> create(std::string s) { return make_intrusive<ConstantString>(std::move(s)); }
+  static intrusive_ptr<ConstantString> create(std::string s);
   const std::string& string() const { return text; }
   std::string text;
 };
@@ -155,7 +153,7 @@ class IValue : public rushlight::IValue {
   IValue(const Scalar& s) : rushlight::IValue(static_cast<const rushlight::Scalar&>(s)) {}
   IValue(DeviceType t) : rushlight::IValue(rushlight::Device(Device(t))) {}
   IValue(TypeMeta d) : rushlight::IValue(d.toScalarType()) {}
-  IValue(IntArrayRef v) : rushlight::IValue(v.vec()) {}
+  IValue(IntArrayRef v);
   IValue(std::string_view s) : rushlight::IValue(std::string(s)) {}
   IValue(const Generator& g) : rushlight::IValue(Ref<rushlight::Generator>(g.unsafe_get())) {}
   IValue(const intrusive_ptr<ivalue::Tuple>& t);
@@ -252,15 +250,11 @@ class IValue : public rushlight::IValue {
   // A reference to the text inside.
   const std::string& toStringRef() const;
   std::string_view toStringView() const { return to_string(); }
-  intrusive_ptr<ivalue::ConstantString> toString() const {
-    return make_intrusive<ivalue::ConstantString>(toStringRef());
-  }
-  std::optional<std::string> toOptionalStringRef() const {
-    return isNone() ? std::nullopt : std::optional<std::string>(toStringRef());
-  }
+  intrusive_ptr<ivalue::ConstantString> toString() const;
+  std::optional<std::string> toOptionalStringRef() const;
   intrusive_ptr<ivalue::Tuple> toTuple() const;
   ivalue::Tuple toTupleRef() const { return *toTuple(); }
-  std::vector<IValue> toTupleElements() const { return toTuple()->elements(); }
+  std::vector<IValue> toTupleElements() const;
   List<IValue> toList() const;
   std::vector<IValue> toListRef() const;
   List<Tensor> toTensorList() const;
@@ -268,9 +262,9 @@ class IValue : public rushlight::IValue {
   List<double> toDoubleList() const;
   List<bool> toBoolList() const;
   std::vector<Tensor> toTensorVector() const;
-  std::vector<int64_t> toIntVector() const { return int_list().vec(); }
-  std::vector<double> toDoubleVector() const { return double_list().vec(); }
-  std::vector<int64_t> toDimVector() const { return int_list().vec(); }
+  std::vector<int64_t> toIntVector() const;
+  std::vector<double> toDoubleVector() const;
+  std::vector<int64_t> toDimVector() const { return toIntVector(); }
   Dict<IValue, IValue> toGenericDict() const;
   jit::Module toModule() const;
   intrusive_ptr<ivalue::Future> toFuture() const;
@@ -529,9 +523,7 @@ class Dict {
   }
   size_t erase(const K& key) const { return value_.dict().erase(IValue(key)); }
   void erase(Iterator at) const { erase(at->key()); }
-  void clear() const {
-    while (!empty()) value_.dict().erase(rushlight::IValue(items().back().first));
-  }
+  void clear() const { value_.dict().clear(); }
   void reserve(size_t) const {}
   Dict copy() const {
     Dict out(keyType(), valueType());
@@ -637,38 +629,9 @@ intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(Ts&&... items) {
   return make_intrusive<Tuple>(std::vector<IValue>{IValue(std::forward<Ts>(items))...});
 }
 template <>
-inline intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::vector<IValue>&& items) {
-  return make_intrusive<Tuple>(std::move(items));
-}
+intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::vector<IValue>&& items);
 template <>
-inline intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::vector<IValue>& items) {
-  return make_intrusive<Tuple>(items);
-}
-
-inline List<IValue> IValue::toList() const {
-  expect_kind(isList(), "list");
-  return List<IValue>::from(*this);
-}
-inline List<Tensor> IValue::toTensorList() const {
-  expect_kind(isTensorList(), "list of Tensors");
-  return List<Tensor>::from(*this);
-}
-inline List<int64_t> IValue::toIntList() const {
-  expect_kind(isIntList(), "list of ints");
-  return List<int64_t>::from(*this);
-}
-inline List<double> IValue::toDoubleList() const {
-  expect_kind(isDoubleList(), "list of floats");
-  return List<double>::from(*this);
-}
-inline List<bool> IValue::toBoolList() const {
-  expect_kind(isBoolList(), "list of bools");
-  return List<bool>::from(*this);
-}
-inline GenericDict IValue::toGenericDict() const {
-  expect_kind(isGenericDict(), "dict");
-  return GenericDict::from(*this);
-}
+intrusive_ptr<ivalue::Tuple> ivalue::Tuple::create(std::vector<IValue>& items);
 
 namespace detail {
 
@@ -772,11 +735,7 @@ T IValue::to() const {
 namespace detail {
 template <class L>
 using require_indices = require<std::is_same_v<L, List<std::optional<Tensor>>>>;
-inline std::vector<Tensor> as_tensors(const List<std::optional<Tensor>>& indices) {
-  std::vector<Tensor> out;
-  for (size_t i = 0; i < indices.size(); i++) out.push_back(indices.get(i).value_or(Tensor()));
-  return out;
-}
+std::vector<Tensor> as_tensors(const List<std::optional<Tensor>>& indices);
 }  // namespace detail
 template <class L, detail::require_indices<L> = 0>
 Tensor index(const Tensor& self, const L& indices) {

@@ -1,6 +1,8 @@
 #include "rushlight/api/module.h"
 
 #include <iostream>
+#include <map>
+#include <mutex>
 #include <set>
 #include <sstream>
 
@@ -140,6 +142,11 @@ Module::Module(const std::string& class_name) {
   object_ = make_ref<ObjectValue>(std::make_shared<ClassType>(full, true), 0);
 }
 std::string Module::name() const { return class_of(object_).name(); }
+Module::operator std::shared_ptr<Module>() const { return std::make_shared<Module>(*this); }
+IValue Module::forward(std::vector<IValue> inputs, const Kwargs& kwargs) const {
+  return get_method("forward")(std::move(inputs), kwargs);
+}
+bool Module::is_training() const { return attr("training", true).toBool(); }
 
 bool Module::hasattr(const std::string& name) const { return class_of(object_).find_slot(name) >= 0; }
 IValue Module::attr(const std::string& name) const {
@@ -417,10 +424,18 @@ Module freeze(const Module& module, const std::optional<std::vector<std::string>
   }
   return Module(rushlight::script::freeze_module(module.object(), methods, kept, optimize_numerics));
 }
+Module optimize_for_inference(Module& module, const std::vector<std::string>& other_methods) {
+  return module.hasattr("training") ? freeze(module, other_methods) : module;
+}
 
+struct CompilationUnit::Functions {
+  std::mutex mutex;
+  std::map<std::string, Method> by_name;
+};
 Method& CompilationUnit::get_function(const std::string& name) const {
   module_.get_method(name);
-  return functions_.try_emplace(name, module_.object(), name, true).first->second;
+  std::lock_guard lock(functions_->mutex);
+  return functions_->by_name.try_emplace(name, module_.object(), name, true).first->second;
 }
 Method* CompilationUnit::find_function(const std::string& name) const {
   return module_.find_method(name) ? &get_function(name) : nullptr;
@@ -435,7 +450,10 @@ bool& getExecutorMode() {
   return on;
 }
 
-CompilationUnit::CompilationUnit(const std::string& source) : module_("CompilationUnit") {
+FusionStrategy setFusionStrategy(FusionStrategy strategy) { return strategy; }
+
+CompilationUnit::CompilationUnit(const std::string& source)
+    : module_("CompilationUnit"), functions_(std::make_shared<Functions>()) {
   // Methods of a module take it first; these functions do not name it.
   auto text = std::make_shared<rushlight::script::Source>(rushlight::script::Source{source, "<C++ string>"});
   auto resolver = std::make_shared<NoNames>();
@@ -447,6 +465,9 @@ CompilationUnit::CompilationUnit(const std::string& source) : module_("Compilati
     auto type = graph::as_class_shared(module_.object()->type);
     type->add_method(rushlight::script::lazy_function(s->text, with_self, resolver, type))->made();
   }
+}
+std::shared_ptr<CompilationUnit> compile(const std::string& source) {
+  return std::make_shared<CompilationUnit>(source);
 }
 
 }  // namespace jit

@@ -79,14 +79,12 @@ class Module {
   explicit Module(Ref<ObjectValue> object) : object_(std::move(object)) {}
   const Ref<ObjectValue>& object() const { return object_; }
   // As programs of PyTorch 1.0 hold one: std::shared_ptr<torch::jit::script::Module> m = torch::jit::load(path).
-  operator std::shared_ptr<Module>() const { return std::make_shared<Module>(*this); }
+  operator std::shared_ptr<Module>() const;
   IValue _ivalue() const { return rushlight::IValue(object_); }
   std::string name() const;  // of its class: "__torch__.Net"
   TypePtr type() const { return _ivalue().type(); }
 
-  IValue forward(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const {
-    return get_method("forward")(std::move(inputs), kwargs);
-  }
+  IValue forward(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const;
   IValue operator()(std::vector<IValue> inputs, const Kwargs& kwargs = Kwargs()) const {
     return forward(std::move(inputs), kwargs);
   }
@@ -128,7 +126,7 @@ class Module {
 
   void train(bool on = true) const;
   void eval() const { train(false); }
-  bool is_training() const { return attr("training", true).toBool(); }
+  bool is_training() const;
   // Parameters and buffers, in place; a dtype is for those of floating point.
   void to(Device device, DType dtype, bool non_blocking = false) const;
   void to(DType dtype, bool non_blocking = false) const;
@@ -186,9 +184,7 @@ Module load(std::istream& in, std::optional<Device> device, ExtraFilesMap& extra
 // assigns; batch_norm after a convolution becomes part of it. Throws RuntimeError for one that is training, AttributeError for a name that is not there.
 Module freeze(const Module& module, const std::optional<std::vector<std::string>>& preserved = std::nullopt,
               bool optimize_numerics = true);
-inline Module optimize_for_inference(Module& module, const std::vector<std::string>& other_methods = {}) {
-  return module.hasattr("training") ? freeze(module, other_methods) : module;
-}
+Module optimize_for_inference(Module& module, const std::vector<std::string>& other_methods = {});
 
 // Settings of PyTorch's executor, which profiles and fuses; this one has nothing to set.
 inline void setGraphExecutorOptimize(bool) {}
@@ -200,7 +196,7 @@ bool& getProfilingMode();
 bool& getExecutorMode();
 enum class FusionBehavior { STATIC, DYNAMIC };
 using FusionStrategy = std::vector<std::pair<FusionBehavior, size_t>>;
-inline FusionStrategy setFusionStrategy(FusionStrategy strategy) { return strategy; }
+FusionStrategy setFusionStrategy(FusionStrategy strategy);
 // As torch::pickle_load and torch::pickle_save.
 IValue pickle_load(const std::vector<char>& bytes);
 std::vector<char> pickle_save(const IValue& value);
@@ -208,7 +204,7 @@ std::vector<char> pickle_save(const IValue& value);
 inline std::vector<char> pickle(const IValue& value, std::vector<Tensor>* /*tensor_table*/ = nullptr) {
   return pickle_save(value);
 }
-inline IValue unpickle(const char* data, size_t size) { return pickle_load({data, data + size}); }
+IValue unpickle(const char* data, size_t size);
 
 // Functions of a script text.
 class CompilationUnit {
@@ -225,11 +221,10 @@ class CompilationUnit {
 
  private:
   Module module_;
-  mutable std::map<std::string, Method> functions_;
+  struct Functions;  // asked for so far
+  std::shared_ptr<Functions> functions_;
 };
 inline Method& toGraphFunction(Method& f) { return f; }
-inline std::shared_ptr<CompilationUnit> compile(const std::string& source) {
-  return std::make_shared<CompilationUnit>(source);
-}
+std::shared_ptr<CompilationUnit> compile(const std::string& source);
 
 }  // namespace rushlight::api::jit

@@ -1,6 +1,7 @@
 #include "rushlight/api/schema.h"
 
 #include <ostream>
+#include <utility>
 
 #include "rushlight/dispatch/schema.h"
 
@@ -29,5 +30,36 @@ std::optional<int> FunctionSchema::argumentIndexWithName(std::string_view name) 
 }
 std::ostream& operator<<(std::ostream& out, const FunctionSchema& s) { return out << s.text(); }
 FunctionSchema jit::parseSchema(const std::string& text) { return FunctionSchema(Schema::parse(text)); }
+
+namespace jit {
+
+void need_values(const Stack& stack, size_t n) {
+  if (stack.size() < n)
+    throw RuntimeError(rushlight::str("expected at least ", n, " values on the stack, got ", stack.size()));
+}
+IValue pop(Stack& stack) {
+  need_values(stack, 1);
+  IValue last = std::move(stack.back());
+  stack.pop_back();
+  return last;
+}
+void drop(Stack& stack, size_t n) {
+  need_values(stack, n);
+  stack.erase(stack.end() - ptrdiff_t(n), stack.end());
+}
+std::vector<IValue> pop(Stack& stack, size_t n) {
+  need_values(stack, n);
+  std::vector<IValue> out(stack.end() - ptrdiff_t(n), stack.end());
+  drop(stack, n);
+  return out;
+}
+IValue& peek(Stack& stack, size_t i, size_t n) { return const_cast<IValue&>(peek(std::as_const(stack), i, n)); }
+const IValue& peek(const Stack& stack, size_t i, size_t n) {
+  need_values(stack, n);
+  RL_CHECK(IndexError, i < n, "peek: expected a place below ", n, ", got ", i);
+  return *(stack.end() - ptrdiff_t(n) + ptrdiff_t(i));
+}
+
+}  // namespace jit
 
 }  // namespace rushlight::api

@@ -76,21 +76,11 @@ template <class... Ts>
 void push(Stack* stack, Ts&&... values) {
   push(*stack, std::forward<Ts>(values)...);
 }
-inline void need_values(const Stack& stack, size_t n) {
-  if (stack.size() < n)
-    throw RuntimeError(rushlight::str("expected at least ", n, " values on the stack, got ", stack.size()));
-}
-inline IValue pop(Stack& stack) {
-  need_values(stack, 1);
-  IValue last = std::move(stack.back());
-  stack.pop_back();
-  return last;
-}
+// Each throws RuntimeError where there are fewer values than it needs.
+void need_values(const Stack& stack, size_t n);
+IValue pop(Stack& stack);
 inline IValue pop(Stack* stack) { return pop(*stack); }
-inline void drop(Stack& stack, size_t n) {
-  need_values(stack, n);
-  stack.erase(stack.end() - ptrdiff_t(n), stack.end());
-}
+void drop(Stack& stack, size_t n);
 inline void drop(Stack* stack, size_t n) { drop(*stack, n); }
 // The last values, in the order in which they were pushed: pop(stack, a, b).
 template <class... Ts>
@@ -104,21 +94,10 @@ template <class... Ts>
 void pop(Stack* stack, Ts&... values) {
   pop(*stack, values...);
 }
-inline std::vector<IValue> pop(Stack& stack, size_t n) {
-  need_values(stack, n);
-  std::vector<IValue> out(stack.end() - ptrdiff_t(n), stack.end());
-  drop(stack, n);
-  return out;
-}
+std::vector<IValue> pop(Stack& stack, size_t n);
 // Of the last n the i-th.
-inline IValue& peek(Stack& stack, size_t i, size_t n) {
-  need_values(stack, n);
-  return *(stack.end() - ptrdiff_t(n) + ptrdiff_t(i));
-}
-inline const IValue& peek(const Stack& stack, size_t i, size_t n) {
-  need_values(stack, n);
-  return *(stack.end() - ptrdiff_t(n) + ptrdiff_t(i));
-}
+IValue& peek(Stack& stack, size_t i, size_t n);
+const IValue& peek(const Stack& stack, size_t i, size_t n);
 }  // namespace jit
 
 }  // namespace rushlight::api

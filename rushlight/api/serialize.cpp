@@ -264,6 +264,7 @@ std::vector<char> pickle_save(const IValue& value) {
   return writer.finish();
 }
 IValue jit::pickle_load(const std::vector<char>& bytes) { return api::pickle_load(bytes); }
+IValue jit::unpickle(const char* data, size_t size) { return api::pickle_load({data, data + size}); }
 std::vector<char> jit::pickle_save(const IValue& value) { return api::pickle_save(value); }
 
 }  // namespace rushlight::api

@@ -37,6 +37,37 @@ std::ostream& operator<<(std::ostream& out, MemoryFormat format) {
 
 namespace rushlight::api {
 
+template <class T>
+TensorOptions TensorOptions::with(detail::Setting<T> TensorOptions::* field, const std::optional<T>& value) const {
+  TensorOptions o = *this;
+  o.*field = value;
+  return o;
+}
+TensorOptions TensorOptions::dtype(std::optional<DType> d) const { return with(&TensorOptions::dtype_, d); }
+TensorOptions TensorOptions::device(std::optional<Device> d) const { return with(&TensorOptions::device_, d); }
+TensorOptions TensorOptions::layout(std::optional<Layout> l) const { return with(&TensorOptions::layout_, l); }
+TensorOptions TensorOptions::requires_grad(std::optional<bool> v) const {
+  return with(&TensorOptions::requires_grad_, v);
+}
+TensorOptions TensorOptions::pinned_memory(std::optional<bool> v) const {
+  return with(&TensorOptions::pinned_memory_, v);
+}
+TensorOptions TensorOptions::memory_format(std::optional<MemoryFormat> f) const {
+  return with(&TensorOptions::format_, f);
+}
+std::optional<TypeMeta> TensorOptions::dtype_opt() const { return dtype_or(); }
+std::optional<Device> TensorOptions::device_opt() const { return device_; }
+std::optional<Layout> TensorOptions::layout_opt() const { return layout_; }
+std::optional<bool> TensorOptions::requires_grad_opt() const { return requires_grad_; }
+std::optional<bool> TensorOptions::pinned_memory_opt() const { return pinned_memory_; }
+std::optional<MemoryFormat> TensorOptions::memory_format_opt() const { return format_; }
+std::optional<DType> TensorOptions::dtype_or(std::optional<DType> other) const {
+  return dtype_ ? std::optional<DType>(dtype_) : other;
+}
+std::optional<MemoryFormat> TensorOptions::format_or(std::optional<MemoryFormat> other) const {
+  return other ? other : std::optional<MemoryFormat>(format_);
+}
+
 std::ostream& operator<<(std::ostream& out, const Device& d) { return out << d.text(); }
 std::ostream& operator<<(std::ostream& out, TypeMeta t) { return out << t.name(); }
 std::ostream& operator<<(std::ostream& out, const Scalar& s) {

@@ -327,23 +327,23 @@ class TensorOptions {
   TensorOptions(Layout l) : layout_(l) {}
   TensorOptions(MemoryFormat f) : format_(f) {}
 
-  TensorOptions dtype(std::optional<DType> d) const { return with(&TensorOptions::dtype_, d); }
+  TensorOptions dtype(std::optional<DType> d) const;
   TensorOptions dtype(TypeMeta d) const { return dtype(std::optional<DType>(d.toScalarType())); }
   TensorOptions dtype(DType d) const { return dtype(std::optional<DType>(d)); }
   template <class T>
   TensorOptions dtype() const {
     return dtype(dtype_of<T>);
   }
-  TensorOptions device(std::optional<Device> d) const { return with(&TensorOptions::device_, d); }
+  TensorOptions device(std::optional<Device> d) const;
   TensorOptions device(Device d) const { return device(std::optional<Device>(d)); }
   TensorOptions device(DeviceType t, DeviceIndex index = -1) const { return device(Device(t, index)); }
   TensorOptions device(const std::string& text) const { return device(Device(text)); }
   // Of a CUDA device.
   TensorOptions device_index(DeviceIndex index) const { return device(kCUDA, index); }
-  TensorOptions layout(std::optional<Layout> l) const { return with(&TensorOptions::layout_, l); }
-  TensorOptions requires_grad(std::optional<bool> v) const { return with(&TensorOptions::requires_grad_, v); }
-  TensorOptions pinned_memory(std::optional<bool> v) const { return with(&TensorOptions::pinned_memory_, v); }
-  TensorOptions memory_format(std::optional<MemoryFormat> f) const { return with(&TensorOptions::format_, f); }
+  TensorOptions layout(std::optional<Layout> l) const;
+  TensorOptions requires_grad(std::optional<bool> v) const;
+  TensorOptions pinned_memory(std::optional<bool> v) const;
+  TensorOptions memory_format(std::optional<MemoryFormat> f) const;
 
   TypeMeta dtype() const { return dtype_.value_or(default_dtype()); }
   Device device() const { return device_.value_or(Device()); }
@@ -353,12 +353,12 @@ class TensorOptions {
   bool has_dtype() const { return dtype_.has_value(); }
   bool has_device() const { return device_.has_value(); }
   bool has_requires_grad() const { return requires_grad_.has_value(); }
-  std::optional<TypeMeta> dtype_opt() const { return dtype_or(); }
-  std::optional<Device> device_opt() const { return device_; }
-  std::optional<Layout> layout_opt() const { return layout_; }
-  std::optional<bool> requires_grad_opt() const { return requires_grad_; }
-  std::optional<bool> pinned_memory_opt() const { return pinned_memory_; }
-  std::optional<MemoryFormat> memory_format_opt() const { return format_; }
+  std::optional<TypeMeta> dtype_opt() const;
+  std::optional<Device> device_opt() const;
+  std::optional<Layout> layout_opt() const;
+  std::optional<bool> requires_grad_opt() const;
+  std::optional<bool> pinned_memory_opt() const;
+  std::optional<MemoryFormat> memory_format_opt() const;
   // What `o` says, and this where it says nothing.
   TensorOptions merge_in(TensorOptions o) const {
     if (!o.dtype_) o.dtype_ = dtype_;
@@ -370,12 +370,8 @@ class TensorOptions {
     return o;
   }
 
-  std::optional<DType> dtype_or(std::optional<DType> other = {}) const {
-    return dtype_ ? std::optional<DType>(dtype_) : other;
-  }
-  std::optional<MemoryFormat> format_or(std::optional<MemoryFormat> other) const {
-    return other ? other : std::optional<MemoryFormat>(format_);
-  }
+  std::optional<DType> dtype_or(std::optional<DType> other = {}) const;
+  std::optional<MemoryFormat> format_or(std::optional<MemoryFormat> other) const;
   // `made`, once it requires a gradient if these options say so.
   Tensor finish(Tensor made) const;
   // Of what converts a tensor, which may be the one that is given. Throws RuntimeError if a gradient is asked for.
@@ -383,11 +379,7 @@ class TensorOptions {
 
  private:
   template <class T>
-  TensorOptions with(detail::Setting<T> TensorOptions::* field, const std::optional<T>& value) const {
-    TensorOptions o = *this;
-    o.*field = value;
-    return o;
-  }
+  TensorOptions with(detail::Setting<T> TensorOptions::* field, const std::optional<T>& value) const;
   detail::Setting<DType> dtype_;
   detail::Setting<Device> device_;
   detail::Setting<Layout> layout_;
