@@ -186,15 +186,20 @@ int64_t checked_extent(IntArrayRef sizes, IntArrayRef strides, int64_t offset, D
 }
 }  // namespace
 
+namespace {
+// There is one CPU, and one device without data: a tensor of "cpu:0" is on "cpu".
+Device place(Device d) { return d.is_cpu() || d.is_meta() ? Device{d.type, -1} : d; }
+}  // namespace
+
 Tensor empty_tensor(IntArrayRef sizes, DType dtype, Device device) {
   int64_t bytes = checked_bytes(sizes, dtype);
-  return Tensor(make_ref<TensorImpl>(make_ref<Storage>(size_t(bytes), device), dtype, sizes));
+  return Tensor(make_ref<TensorImpl>(make_ref<Storage>(size_t(bytes), place(device)), dtype, sizes));
 }
 
 Tensor empty_strided_tensor(IntArrayRef sizes, IntArrayRef strides, DType dtype, Device device) {
   for (int64_t s : sizes)
     RL_CHECK(RuntimeError, s >= 0, "Trying to create tensor with negative dimension ", s, ": ", sizes);
-  auto storage = make_ref<Storage>(size_t(checked_extent(sizes, strides, 0, dtype)), device);
+  auto storage = make_ref<Storage>(size_t(checked_extent(sizes, strides, 0, dtype)), place(device));
   return Tensor(make_ref<TensorImpl>(std::move(storage), dtype, sizes, strides, 0));
 }
 

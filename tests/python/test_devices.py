@@ -145,3 +145,18 @@ def test_bounds_on_meta_give_meta_tensors():
     for f in [torch.linspace, torch.logspace]:
         for start, end in [(meta(()), 1.0), (0.0, meta(())), (meta(()), torch.tensor(2.0))]:
             assert f(start, end, 3).device.type == "meta" and f(start, end, 3, device="cpu").shape == (3,)
+
+
+def test_a_cpu_by_number_is_the_cpu():
+    # So that a gradient of what was made on "cpu:0" fits a parameter on "cpu".
+    for made in (
+        torch.empty(2, device="cpu:0"),
+        torch.arange(3, device="cpu:0"),
+        torch.zeros(2).new_ones(3, device="cpu:0"),
+    ):
+        assert made.device == torch.device("cpu") and made.device.index is None
+    assert torch.empty(2, device="meta:0").device == torch.device("meta")
+    assert torch.empty_strided((2, 2), (1, 2), device="cpu:0").device.index is None
+    layer = nn.Linear(2, 2)
+    layer(torch.ones(1, 2, device="cpu:0")).sum().backward()
+    torch.optim.Adam(layer.parameters()).step()
