@@ -87,6 +87,34 @@ def test_iterable_datasets_take_turns_as_pytorchs(persistent):
     same(passes(rl), passes(torch))
 
 
+class InThePlaceOfALoader:
+    """As fastai hands one to a pass: with what PyTorch's passes read of a loader, and nothing else."""
+
+    _IterableDataset_len_called, _auto_collation, drop_last, in_order = None, False, False, True
+    generator, prefetch_factor, worker_init_fn, multiprocessing_context = None, 2, None, None
+    pin_memory, pin_memory_device, timeout, persistent_workers = False, "", 0, False
+    _dataset_kind = rl.utils.data._DatasetKind.Iterable
+
+    def __init__(self, num_workers):
+        self.dataset, self.num_workers = self, num_workers
+        self._index_sampler = iter(range(1000))
+
+    def __iter__(self):
+        return iter([rl.full((2,), float(i)) for i in range(5)])
+
+    @staticmethod
+    def collate_fn(batch):
+        return batch
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_pass_over_what_is_no_loader(workers):
+    from rushlight.utils.data.dataloader import _MultiProcessingDataLoaderIter, _SingleProcessDataLoaderIter
+
+    kind = _MultiProcessingDataLoaderIter if workers else _SingleProcessDataLoaderIter
+    assert [batch.tolist() for batch in kind(InThePlaceOfALoader(workers))] == [[float(i)] * 2 for i in range(5)]
+
+
 def test_numpy_is_seeded_also_where_a_worker_imports_it_first():
     program = """
 import rushlight as torch, sys

@@ -266,8 +266,8 @@ class Shared:
         self.iterable = bool(loader._dataset_kind)
         self.auto_collation = loader._auto_collation
         self.collate_fn, self.drop_last = loader.collate_fn, loader.drop_last
-        self.batch_size = loader.batch_size
-        self.skips = loader.skip_errors is not False
+        self.batch_size = getattr(loader, "batch_size", None)
+        self.skips = getattr(loader, "skip_errors", False) is not False
         self.init_fn = loader.worker_init_fn
         self.threads = threads
 

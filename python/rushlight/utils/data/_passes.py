@@ -89,8 +89,9 @@ class _BaseDataLoaderIter:
         self._collate_fn = loader.collate_fn
         self._drop_last = loader.drop_last
         self._persistent_workers = loader.persistent_workers
-        self._skip_errors = loader.skip_errors
-        self._device = loader.pin_memory_device or None
+        # What PyTorch's loaders haven't may be missing: fastai's hands over an object of its own in the place of one.
+        self._skip_errors = getattr(loader, "skip_errors", False)
+        self._device = getattr(loader, "pin_memory_device", None) or None
         self._pin_memory = loader.pin_memory and rl.accelerator.is_available()
         if loader.pin_memory and not self._pin_memory:
             warnings.warn(
@@ -98,7 +99,7 @@ class _BaseDataLoaderIter:
                 stacklevel=4,
             )
         self._generator = loader.generator
-        self._progress = loader._progress
+        self._progress = getattr(loader, "_progress", None) or _Progress()
         self._resumed = resumed
         self._sampler_iter: Any = None
         self._expected = loader._IterableDataset_len_called
@@ -344,7 +345,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._count = len(states) if states else loader.num_workers
         self._processes = min(self._count, max(1, loader.num_workers))
         self._prefetch = max(1, loader.prefetch_factor or 1) * max(1, loader.num_workers)
-        self._in_order = loader.in_order
+        self._in_order = getattr(loader, "in_order", True)
         each = []
         for number in range(self._count):
             own = dict(number=number, streams=self._count, base_seed=self._progress.base_seed, resumed=None)
@@ -358,7 +359,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             for k in range(self._count)
         ]
         hosted = [each[w :: self._processes] for w in range(self._processes)]
-        threads = loader.worker_method == "thread"
+        threads = getattr(loader, "worker_method", "process") == "thread"
         shared = Shared(loader, threads)
         seed = self._progress.shared_seed
         if loader.num_workers == 0:
