@@ -186,6 +186,20 @@ def test_hyperparameters(tmp_path):
             writer.add_hparams({"a": [1]}, {})
 
 
+def test_summaries_that_loggers_hand_over(tmp_path):
+    from rushlight.utils.tensorboard.summary import hparams, scalar, text
+
+    with SummaryWriter(tmp_path) as writer:
+        for summary in (*hparams({"lr": 0.1}, {"loss": -1}), scalar("loss", rl.tensor(0.5)), text("note", "hello")):
+            writer._get_file_writer().add_summary(summary, 3)
+    events = read(tmp_path)
+    assert [(e.step, e.value) for e in events.Scalars("loss")] == [(3, 0.5)]
+    assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= set(events.summary_metadata)
+    assert events.Tensors("note/text_summary")[0].tensor_proto.string_val == [b"hello"]
+    with pytest.raises(ValueError, match="one of int, float, str, bool"):
+        hparams({"a": [1]})
+
+
 def test_precision_and_recall(tmp_path):
     labels = np.random.default_rng(0).integers(0, 2, 200)
     scores = np.random.default_rng(1).random(200)
