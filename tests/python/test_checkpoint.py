@@ -1,6 +1,7 @@
 """utils.checkpoint."""
 
 import contextlib
+import re
 
 import pytest
 from rushlight.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential, set_checkpoint_early_stop
@@ -142,3 +143,30 @@ def test_a_gradient_taken_inside_of_nested_checkpoints(early):
         checkpoint(lambda x: checkpoint(slope, x, use_reentrant=False), x, use_reentrant=False).sum().backward()
     slope(y).sum().backward()
     assert x.grad.equal(y.grad)
+
+
+def test_debugging_lists_the_operators_of_both_runs():
+    from rushlight.utils.checkpoint import set_checkpoint_debug_enabled
+
+    def changing():
+        runs = []
+
+        def f(x):
+            runs.append(1)
+            return x.sin().exp() if len(runs) == 1 else x.sin() * torch.tensor([1.0, 2.0])
+
+        return f
+
+    x = torch.ones(1, requires_grad=True)
+    with pytest.raises(CheckpointError) as error:
+        checkpoint(changing(), x, use_reentrant=False, debug=True).sum().backward()
+    first, second = str(error.value).split("The first run:")[1].split("The second run, in backward:")
+    assert "different metadata" in str(error.value) and "because you passed `debug=True`" in str(error.value)
+    assert re.findall(r"\d: (\S+)\(\[1\]\) at \S*test_checkpoint.py:\d+", first) == [
+        "aten.sin.default",
+        "aten.exp.default",
+    ]
+    assert "aten.sin.default" in second and "detach" not in second
+    with set_checkpoint_debug_enabled(False), pytest.raises(CheckpointError) as error:
+        checkpoint(changing(), x, use_reentrant=False, debug=True).sum().backward()
+    assert "The first run" not in str(error.value)

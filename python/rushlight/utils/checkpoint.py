@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +13,7 @@ import rushlight
 
 from .._C import Tensor
 from ..autograd.graph import saved_tensors_hooks
+from ._python_dispatch import TorchDispatchMode
 from ._selective_checkpoint import (
     CheckpointPolicy,
     SelectiveCheckpointContext,
@@ -66,12 +69,31 @@ def _facts(t: Tensor) -> dict[str, Any]:
     return {"shape": t.shape, "dtype": t.dtype, "device": t.device}
 
 
+class _Operators(TorchDispatchMode):
+    """Takes down which operators ran, on which shapes, called from where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.paused = False  # while the checkpoint works for itself
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.paused:
+            return func(*args, **(kwargs or {}))
+        shown = ", ".join(str(list(a.shape)) if isinstance(a, Tensor) else str(a)[:40] for a in args)
+        inside = os.path.dirname(rushlight.__file__)
+        at = next((f for f in reversed(traceback.extract_stack()) if not f.filename.startswith(inside)), None)
+        self.lines.append(f"  {len(self.lines)}: {func}({shown})" + (f" at {at.filename}:{at.lineno}" if at else ""))
+        return func(*args, **(kwargs or {}))
+
+
 class _Frame:
     """One checkpointed call. Forward keeps the number of each tensor that would have been saved, and its facts; the first one that
     backward asks for starts the second run, which saves them all."""
 
-    def __init__(self, run: Callable[[], Any], early_stop: bool, check: bool) -> None:
+    def __init__(self, run: Callable[[], Any], early_stop: bool, check: bool, first: _Operators | None) -> None:
         self.run, self.early_stop, self.check = run, early_stop, check
+        self.first = first  # the operators of the first run, where they are taken down
         self.facts: list[dict[str, Any]] = []
         self.made: dict[int, Tensor] = {}
         self.finished = False  # the first run
@@ -86,19 +108,42 @@ class _Frame:
         return self.made.pop(index)
 
     def run_again(self) -> None:
+        if self.first is None:
+            return self.fill()
+        second = _Operators()
+        try:
+            with second:
+                self.fill(second)
+        except CheckpointError as e:
+            raise CheckpointError(
+                f"{e}\n\nYou are seeing this error because you passed `debug=True` to checkpoint, or set_checkpoint_debug_enabled(True) is "
+                "in force: it lists the operators of both runs. Look for the first line in which they differ.\n\nThe first run:\n"
+                + "\n".join([*self.first.lines, "", "The second run, in backward:", *second.lines])
+            ) from None
+
+    def fill(self, log: _Operators | None = None) -> None:
         made: list[Tensor] = []
+
+        def own_detach(t: Tensor) -> Tensor:
+            if log is None:
+                return t.detach()
+            log.paused = True
+            try:
+                return t.detach()
+            finally:
+                log.paused = False
 
         def keep(t: Tensor) -> Tensor:
             if len(made) == len(self.facts):
                 if (
                     not self.finished
                 ):  # the first run itself asked for a gradient; what it saved after that is of no use yet
-                    return t.detach()
+                    return own_detach(t)
                 raise CheckpointError(
                     "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original forward "
                     f"pass, {len(made)}. The function must do the same whenever it is called with the same arguments."
                 )
-            kept = t.detach()
+            kept = own_detach(t)
             made.append(kept)
             if self.early_stop and len(made) == len(self.facts):
                 raise _Enough
@@ -203,6 +248,7 @@ def checkpoint(
         preserve_rng_state: the second run draws the random numbers of the first (default: True).
         context_fn: gives two contexts, for the first run and for the second.
         determinism_check: "default" compares shapes, dtypes and devices of both runs, "none" doesn't.
+        debug: an error lists the operators of both runs, and where they were called.
 
     Raises CheckpointError, in backward, if the second run saves other tensors than the first.
 
@@ -238,8 +284,9 @@ def checkpoint(
             function(*args, **kwargs)
 
     stop = early_stop if _early_stop is None else _early_stop
-    frame = _Frame(run_again, stop, determinism_check == "default")
-    with saved_tensors_hooks(frame.pack, frame.unpack), first:
+    operators = _Operators() if (debug if _debug is None else _debug) else None
+    frame = _Frame(run_again, stop, determinism_check == "default", operators)
+    with saved_tensors_hooks(frame.pack, frame.unpack), first, operators or contextlib.nullcontext():
         result = function(*args, **kwargs)
     frame.finished = True
     return result
