@@ -437,3 +437,34 @@ def test_the_old_name_of_saved_tensors_says_so(T):
     x = T.ones(2, requires_grad=True)
     Square.apply(x).sum().backward()
     assert x.grad.tolist() == [2, 2]
+
+
+def test_once_differentiable_under_transforms():
+    def program(T):
+        from importlib import import_module
+
+        once = import_module(T.__name__ + ".autograd.function").once_differentiable
+
+        class Cube(T.autograd.Function):
+            generate_vmap_rule = True
+
+            @staticmethod
+            def forward(x):
+                return x * x * x
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                ctx.save_for_backward(*inputs)
+
+            @staticmethod
+            @once
+            def backward(ctx, g):
+                return g * 3 * ctx.saved_tensors[0] ** 2
+
+        x, weight = T.tensor(2.0, requires_grad=True), T.tensor(0.5, requires_grad=True)
+        (g,) = T.func.vjp(Cube.apply, x)[1](weight)
+        with pytest.raises(RuntimeError):
+            g.backward()
+        return g.item(), T.func.vmap(T.func.grad(Cube.apply))(T.tensor([1.0, 2.0])).tolist()
+
+    assert program(rushlight) == program(torch) == (6.0, [3.0, 12.0])

@@ -171,12 +171,19 @@ def once_differentiable(fn: Any) -> Any:
 
 
 class _DelayedError(Function):
-    """Identity whose gradient is an error."""
+    """Identity whose gradient is an error, also under transforms."""
+
+    generate_vmap_rule = True
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, message: str, *tensors: Any) -> Any:
-        ctx.message = message
+    def forward(message: str, *tensors: Any) -> Any:
         return tuple(t.view_as(t) for t in tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
+        ctx.message = inputs[0]
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
