@@ -88,6 +88,22 @@ def save(
         f.flush()  # a program may open the file by its name now
 
 
+def _rest_of(f: Any) -> bytes | bytearray:
+    """What is left of a file object. Python's own give it without a copy; others may read a piece at a time into memory given to them."""
+    if isinstance(f, _io.IOBase) or not all(hasattr(f, name) for name in ("readinto", "seek", "tell")):
+        return f.read()
+    start = f.tell()
+    f.seek(0, _io.SEEK_END)
+    out = bytearray(max(f.tell() - start, 0))
+    f.seek(start)
+    got = 0
+    with memoryview(out) as view:
+        while got < len(out) and (count := f.readinto(view[got:])):
+            got += count
+    del out[got:]
+    return out
+
+
 def load(
     f,
     map_location=None,
@@ -122,7 +138,7 @@ def load(
         if mmap:
             raise ValueError("f must be a file path in order to use the mmap argument")
         start = f.tell() if hasattr(f, "seek") and hasattr(f, "tell") else None
-        source = f.read()
+        source = _rest_of(f)
         if start is not None and not source.startswith(b"PK"):
             from . import _pickling
 

@@ -404,3 +404,35 @@ def test_threads_that_save_to_one_path_leave_a_whole_file(tmp_path):
     for t in threads:
         t.join()
     assert len(set(rl.load(path).tolist())) == 1 and os.listdir(tmp_path) == ["x.pt"]
+
+
+def test_file_objects_of_ones_own_give_pieces():
+    import rushlight as torch
+
+    class Pieces:
+        """Reads at most 100 bytes at a time, into memory that it is given."""
+
+        def __init__(self, data):
+            self.file = io.BytesIO(data)
+
+        def readinto(self, view):
+            return self.file.readinto(view[:100])
+
+        def read(self, *size):
+            raise AssertionError("readinto does")
+
+        def seek(self, *where):
+            self.file.seek(*where)
+
+        def tell(self):
+            return self.file.tell()
+
+    out = io.BytesIO()
+    for value in ({"x": torch.arange(1000)}, "next"):
+        torch.save(value, out, _use_new_zipfile_serialization=False)
+    source = Pieces(b"begin" + out.getvalue())
+    source.seek(5)
+    assert torch.load(source)["x"].tolist() == list(range(1000)) and torch.load(source) == "next"
+    archive = io.BytesIO()
+    torch.save(torch.ones(3), archive)
+    assert torch.load(Pieces(archive.getvalue())).tolist() == [1.0, 1.0, 1.0]
