@@ -440,3 +440,14 @@ def test_limits_of_python_s_numbers():
         ):
             with pytest.raises(TypeError):
                 info(wrong)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_the_modules_of_mixed_precisions_old_names(device):
+    # thinc, and with it spaCy, asks torch.cuda.amp.common at its import.
+    amp = importlib.import_module(f"rushlight.{device}.amp")
+    assert amp.autocast_mode.autocast is amp.autocast and amp.grad_scaler.GradScaler is amp.GradScaler
+    assert importlib.import_module(f"rushlight.{device}.amp.grad_scaler").OptState is rl.amp.grad_scaler.OptState
+    if device == "cuda":
+        assert amp.common.amp_definitely_not_available() == torch.cuda.amp.common.amp_definitely_not_available()
+        assert amp.amp_definitely_not_available is amp.common.amp_definitely_not_available

@@ -1,6 +1,0 @@
-"""The old names of what torch.amp has for CUDA."""
-
-from ..amp._old_names import old_names
-
-globals().update(old_names(__name__, "cuda"))
-del old_names
