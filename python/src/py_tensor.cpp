@@ -62,7 +62,9 @@ bool stays(PyObject* self) {
   TensorImpl* impl = o->impl;
   if (!impl || impl->owns_py_object || impl->refs() == 1 || !has_state(o)) return false;
   _Py_NewReference(self);
-  if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  // If its last reference went with a collection's garbage it stands in that list still, and would lose its attributes next.
+  if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
+  PyObject_GC_Track(self);
   impl->owns_py_object = true;
   Held::count++;
   impl->release();

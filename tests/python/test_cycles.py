@@ -350,3 +350,21 @@ def test_the_interpreter_ends_while_a_graph_holds_what_the_program_let_go(tmp_pa
     )
     done = subprocess.run([sys.executable, "-c", "__import__('large')"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("generation", [0, 1, 2])
+def test_attributes_stay_where_only_garbage_held_the_object(generation):
+    weight = rl.ones(2, requires_grad=True)
+    gc.collect()
+    gc.disable()
+    try:
+        held = []
+        x = rl.ones(2)
+        x.tag = ["kept"]
+        held += [held, x]
+        z = weight * x  # the node holds the tensor; its object is held by a list that leads to itself
+        del held, x
+        gc.collect(generation)
+        assert z.grad_fn._saved_other.tag == ["kept"]
+    finally:
+        gc.enable()
