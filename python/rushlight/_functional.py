@@ -388,7 +388,7 @@ Tensor.norm = _C._overridable(_norm_method)
 for _name in __all__:
     if _name != "broadcast_shapes":
         globals()[_name].__module__ = "rushlight"  # where pickles look
-        globals()[_name] = _C._overridable(globals()[_name])
+        globals()[_name] = _C._overridable(globals()[_name], _name == "einsum")
 for _name in ("nonzero", "unique", "unique_consecutive", "is_nonzero", "is_same_size"):
     setattr(Tensor, _name, _C._overridable(globals()[_name].__wrapped__))
 # The methods take the tensor first.

@@ -440,13 +440,21 @@ struct PyOverridable {
   PyObject_HEAD vectorcallfunc vectorcall;
   PyObject* function;
   PyObject* dict;
+  bool spreads;  // f(a, [x, y]) is asked for as f(a, x, y)
 };
 PyOverridable* as_overridable(PyObject* o) { return reinterpret_cast<PyOverridable*>(o); }
 
 PyObject* overridable_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-  if (overridden(args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0))) [[unlikely]]
+  if (overridden(args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0))) [[unlikely]] {
+    if (as_overridable(self)->spreads && nargs == 2 && !kwnames && (PyList_Check(args[1]) || PyTuple_Check(args[1]))) {
+      std::vector<PyObject*> spread{args[0]};
+      for (Py_ssize_t i = 0, n = PySequence_Fast_GET_SIZE(args[1]); i < n; i++)
+        spread.push_back(PySequence_Fast_GET_ITEM(args[1], i));
+      return call_override(self, spread.data(), Py_ssize_t(spread.size()), nullptr);
+    }
     return call_override(self, args, nargs, kwnames);
+  }
   return PyObject_Vectorcall(as_overridable(self)->function, args, nargsf, kwnames);
 }
 PyObject* overridable_getattro(PyObject* self, PyObject* name) {
@@ -530,14 +538,18 @@ PyObject* redispatch(PyObject*, PyObject* given) {
   });
 }
 
-PyObject* make_overridable(PyObject*, PyObject* function) {
+PyObject* make_overridable(PyObject*, PyObject* given) {
   return guarded([&]() -> PyObject* {
+    PyObject* function;
+    int spreads = false;
+    if (!PyArg_ParseTuple(given, "O|p", &function, &spreads)) return nullptr;
     RL_CHECK(TypeError, PyFunction_Check(function), "_overridable: expected a Python function");
     auto* o = PyObject_GC_New(PyOverridable, overridable_type);
     if (!o) return nullptr;
     o->vectorcall = overridable_call;
     o->function = Py_NewRef(function);
     o->dict = nullptr;
+    o->spreads = spreads;
     PyObject_GC_Track(o);
     return reinterpret_cast<PyObject*>(o);
   });
@@ -556,8 +568,9 @@ PyMethodDef functions[] = {
     {"_torch_function_stack", mode_stack, METH_NOARGS, nullptr},
     {"_overrides_state", overrides_state, METH_VARARGS, nullptr},
     {"_set_parameter_type", set_parameter_type, METH_O, nullptr},
-    {"_overridable", make_overridable, METH_O,
-     "_overridable(function): asks __torch_function__ of its arguments first."},
+    {"_overridable", make_overridable, METH_VARARGS,
+     "_overridable(function, spreads=False): asks __torch_function__ of its arguments first; if it spreads, for "
+     "f(a, [x, y]) as for f(a, x, y)."},
     {"_disabled_torch_function_impl", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(disabled)),
      METH_VARARGS | METH_KEYWORDS, "As the __torch_function__ of a class: its objects are tensors like any other."},
     {},

@@ -451,3 +451,12 @@ def test_the_modules_of_mixed_precisions_old_names(device):
     if device == "cuda":
         assert amp.common.amp_definitely_not_available() == torch.cuda.amp.common.amp_definitely_not_available()
         assert amp.amp_definitely_not_available is amp.common.amp_definitely_not_available
+
+
+def test_a_traced_einsum_has_its_operands_one_by_one():
+    # However it was called: opt_einsum_fx, and so e3nn and mace, takes them so.
+    traced = rl.fx.symbolic_trace(lambda x, y: rl.einsum("ab,bc->ac", [x, y]) + rl.einsum("ab,bc->ac", x, y))
+    for node in [n for n in traced.graph.nodes if n.target is rl.einsum]:
+        assert [str(a) for a in node.args] == ["ab,bc->ac", "x", "y"]
+    x, y = rl.randn(2, 3), rl.randn(3, 2)
+    assert rl.allclose(traced(x, y), 2 * (x @ y))
