@@ -84,3 +84,24 @@ def test_registered_classes():
         assert pytree.tree_leaves(Pair(1)) == [1] and pytree.tree_map(str, Pair(1, [2])) == Pair("1", ["2"])
     finally:
         pytree._deregister_pytree_node(Pair)
+
+
+def test_leaves_are_kept_by_nobody():
+    import gc
+    import weakref
+
+    class Leaf:
+        pass
+
+    tree = {"a": [Leaf()], "b": Leaf()}
+    kept = weakref.ref(tree["b"])
+    gc.collect()
+    gc.disable()
+    try:
+        leaves, spec = pytree.tree_flatten(tree)
+        assert pytree.tree_map(lambda x: x, pytree.tree_unflatten(leaves, spec)) == tree
+        assert spec.flatten_up_to(tree) == leaves
+        del tree, leaves
+        assert kept() is None  # with the last name, not with the next collection
+    finally:
+        gc.enable()

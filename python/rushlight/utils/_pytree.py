@@ -400,34 +400,33 @@ class TreeSpec:
     def flatten_up_to(self, tree: Any) -> list[Any]:
         """The parts of a tree that stand where this one has its leaves. ValueError if the tree is of another shape above them."""
         out: list[Any] = []
-
-        def visit(spec: TreeSpec, node: Any) -> None:
-            if spec.type is None:
-                out.append(node)
-                return
-            kind = _get_node_type(node)
-            if kind is not spec.type and not (spec.type in STANDARD_DICT_TYPES and kind in STANDARD_DICT_TYPES):
-                raise ValueError(f"Type mismatch; expected {spec.type!r}, but got {kind!r}.")
-            if spec.type in STANDARD_DICT_TYPES:
-                keys = spec.context[1] if spec.type is defaultdict else spec.context
-                if set(keys) != set(node):
-                    missing, extra = set(keys) - set(node), set(node) - set(keys)
-                    raise ValueError(
-                        f"Node keys mismatch:{f' missing key(s): {missing}' if missing else ''}{f' extra key(s): {extra}' if extra else ''}."
-                    )
-                children: list[Any] = [node[k] for k in keys]
-            else:
-                found, context = SUPPORTED_NODES[kind].flatten_fn(node)
-                children = list(found)
-                if len(children) != len(spec._children):
-                    raise ValueError(f"Node arity mismatch; expected {len(spec._children)}, but got {len(children)}.")
-                if context != spec.context and spec.type is not deque:
-                    raise ValueError(f"Node context mismatch for custom node type {spec.type!r}.")
-            for below, child in zip(spec._children, children, strict=True):
-                visit(below, child)
-
-        visit(self, tree)
+        self._match(tree, out)
         return out
+
+    def _match(self, node: Any, out: list[Any]) -> None:
+        if self.type is None:
+            out.append(node)
+            return
+        kind = _get_node_type(node)
+        if kind is not self.type and not (self.type in STANDARD_DICT_TYPES and kind in STANDARD_DICT_TYPES):
+            raise ValueError(f"Type mismatch; expected {self.type!r}, but got {kind!r}.")
+        if self.type in STANDARD_DICT_TYPES:
+            keys = self.context[1] if self.type is defaultdict else self.context
+            if set(keys) != set(node):
+                missing, extra = set(keys) - set(node), set(node) - set(keys)
+                raise ValueError(
+                    f"Node keys mismatch:{f' missing key(s): {missing}' if missing else ''}{f' extra key(s): {extra}' if extra else ''}."
+                )
+            children: list[Any] = [node[k] for k in keys]
+        else:
+            found, context = SUPPORTED_NODES[kind].flatten_fn(node)
+            children = list(found)
+            if len(children) != len(self._children):
+                raise ValueError(f"Node arity mismatch; expected {len(self._children)}, but got {len(children)}.")
+            if context != self.context and self.type is not deque:
+                raise ValueError(f"Node context mismatch for custom node type {self.type!r}.")
+        for below, child in zip(self._children, children, strict=True):
+            below._match(child, out)
 
 
 class LeafSpec(TreeSpec):
@@ -464,16 +463,24 @@ def treespec_dict(mapping: Any = (), /, **kwargs: TreeSpec) -> TreeSpec:
 def tree_flatten(tree: Any, is_leaf: Test = None) -> tuple[list[Any], TreeSpec]:
     """The leaves from left to right, and the spec that puts them together again."""
     leaves: list[Any] = []
+    return leaves, _take_apart(tree, is_leaf, leaves)
 
-    def visit(node: Any) -> TreeSpec:
-        kind = _get_node_type(node)
-        if is_leaf is not None and is_leaf(node) or kind not in SUPPORTED_NODES:
-            leaves.append(node)
-            return _LEAF
-        children, context = SUPPORTED_NODES[kind].flatten_fn(node)
-        return TreeSpec(kind, context, [visit(c) for c in children])
 
-    return leaves, visit(tree)
+# Functions of the module, not of a call: one that calls itself from within a call is a cycle, which would keep the leaves until the
+# next collection.
+def _take_apart(node: Any, is_leaf: Test, leaves: list[Any]) -> TreeSpec:
+    kind = _get_node_type(node)
+    if is_leaf is not None and is_leaf(node) or kind not in SUPPORTED_NODES:
+        leaves.append(node)
+        return _LEAF
+    children, context = SUPPORTED_NODES[kind].flatten_fn(node)
+    return TreeSpec(kind, context, [_take_apart(c, is_leaf, leaves) for c in children])
+
+
+def _put_together(spec: TreeSpec, rest: Iterator[Any]) -> Any:
+    if spec.type is None:
+        return next(rest)
+    return SUPPORTED_NODES[spec.type].unflatten_fn([_put_together(c, rest) for c in spec._children], spec.context)
 
 
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
@@ -486,14 +493,7 @@ def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
             f"tree_unflatten(leaves, treespec): `leaves` has length {len(leaves)} but the spec refers to a pytree that holds "
             f"{treespec.num_leaves} items ({treespec})."
         )
-    rest = iter(leaves)
-
-    def build(spec: TreeSpec) -> Any:
-        if spec.type is None:
-            return next(rest)
-        return SUPPORTED_NODES[spec.type].unflatten_fn([build(c) for c in spec._children], spec.context)
-
-    return build(treespec)
+    return _put_together(treespec, iter(leaves))
 
 
 def tree_iter(tree: Any, is_leaf: Test = None) -> Iterator[Any]:
