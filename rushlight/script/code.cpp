@@ -132,7 +132,9 @@ class Writer {
     }
     line(head + ") -> " + (g.outputs().empty() ? "NoneType" : type_text_(g.outputs()[0]->type())) + ":");
     depth_++;
+    find_inlined(*g.block());
     block(*g.block());
+    settle_for(g.block()->ret());
     marks_.push_back({out_.size(), ""});
     line("return " + (g.outputs().empty() ? "None" : use(g.outputs()[0])));
     return std::move(out_);
@@ -167,7 +169,98 @@ class Writer {
   }
 
  private:
-  void line(const std::string& s) { out_ += std::string(size_t(depth_) * 2, ' ') + s + "\n"; }
+  // An expression that is written where it is used, not in a line of its own. Marks: from where in it which node's snippet holds.
+  struct Piece {
+    const Value* value;
+    std::string text;
+    std::vector<std::pair<size_t, std::string>> marks;
+  };
+
+  Piece piece_of(const Node* n) {
+    Piece p{n->outputs().empty() ? nullptr : n->output(), expression(n), {{0, snippet_of(n)}}};
+    for (auto& inside : marks_of_taken(p.text, p.marks[0].second))
+      if (inside.first > 0)
+        p.marks.push_back(std::move(inside));  // self.part of self.part(x): the call is what begins there
+    return p;
+  }
+
+  void line(const std::string& s) {
+    const size_t start = out_.size() + size_t(depth_) * 2;
+    const std::string around = marks_.back().snippet;
+    for (auto& [at, snippet] : marks_of_taken(s, around)) marks_.push_back({start + at, std::move(snippet)});
+    out_ += std::string(size_t(depth_) * 2, ' ') + s + "\n";
+  }
+  // Where in the text the pieces that it took stand, and `around` again behind each.
+  std::vector<std::pair<size_t, std::string>> marks_of_taken(const std::string& text, const std::string& around) {
+    std::vector<std::pair<size_t, std::string>> out;
+    size_t at = 0;
+    for (Piece& p : taken_) {
+      size_t found = text.find(p.text, at);
+      if (found == std::string::npos) continue;
+      for (auto& [offset, snippet] : p.marks) out.emplace_back(found + offset, std::move(snippet));
+      at = found + p.text.size();
+      out.emplace_back(at, around);
+    }
+    taken_.clear();
+    return out;
+  }
+  // Lines for the first of what waits.
+  void settle(size_t count) {
+    std::vector<Piece> first(std::make_move_iterator(waiting_.begin()),
+                             std::make_move_iterator(waiting_.begin() + int64_t(count)));
+    waiting_.erase(waiting_.begin(), waiting_.begin() + int64_t(count));
+    for (Piece& p : first) {
+      marks_.push_back({out_.size() + size_t(depth_) * 2, p.marks[0].second});
+      const std::string made = fresh(p.value) + " = " + p.text;
+      taken_.push_back(std::move(p));
+      line(made);
+    }
+  }
+  // Before a line of the node's, in which only its inputs may stand: what else waits is computed first, and what comes before that.
+  void settle_for(const Node* n) {
+    auto is_input = [&](const Piece& p) {
+      return std::find(n->inputs().begin(), n->inputs().end(), p.value) != n->inputs().end();
+    };
+    auto last = std::find_if_not(waiting_.rbegin(), waiting_.rend(), is_input);
+    settle(size_t(last.base() - waiting_.begin()));
+  }
+
+  // Note [Expressions in expressions]: a value without a name that is used once, by what is computed next but for other such values, is
+  // written where it is used: torch.add(torch.mul(x, 2), y). So nothing changes its place. `n` is the node whose inputs are looked at,
+  // from the last to the first, and `before` the node that must be theirs. Gives the node before all that is written inside of n.
+  const Node* find_inlined(const Node* n, const Node* before) {
+    auto skip = [](const Node* at) {
+      while (at && at->is("prim::Constant")) at = at->previous();
+      return at;
+    };
+    before = skip(before);
+    for (size_t i = n->inputs().size(); i-- > 0;) {
+      const Node* maker = n->input(i)->node();
+      if (maker != before || !goes_inside(*maker, *n, i)) continue;
+      inlined_.insert(maker);
+      before = find_inlined(maker, maker->previous());
+    }
+    return before;
+  }
+  static bool goes_inside(const Node& n, const Node& user, size_t input) {
+    if (n.outputs().size() != 1 || !n.blocks().empty() || n.is("prim::Param")) return false;
+    for (const char* statement : {"prim::Enter", "prim::TupleUnpack", "prim::ListUnpack"})
+      if (n.is(statement)) return false;
+    const Value& v = *n.output();
+    if (!v.name().empty() || v.uses().size() != 1) return false;
+    const Node* around = user.owner()->owner();
+    if (user.owner()->ret() == &user) return !around || around->is("prim::If");
+    // The text of a loop reads what it starts with twice; `and` and `or` may not compute both sides.
+    for (const char* kind : {"prim::Loop", "prim::Enter", "prim::Exit", "aten::__and__", "aten::__or__"})
+      if (user.is(kind)) return false;
+    return !user.is("prim::SetAttr") || input == 1;
+  }
+  void find_inlined(const Block& b) {
+    for (const Node* n = b.ret(); n && n != b.param();) {
+      for (const Block* inner : n->blocks()) find_inlined(*inner);
+      n = find_inlined(n, n->previous());
+    }
+  }
 
   std::string fresh(const Value* v) {
     std::string base = v->name().empty() ? "_" + std::to_string(next_++) : v->name();
@@ -181,7 +274,11 @@ class Writer {
 
   std::string use(const Value* v) {
     if (const IValue* c = graph::constant_of(v)) return constant(*c);
-    return names_.at(v);
+    auto piece = std::find_if(waiting_.begin(), waiting_.end(), [&](const Piece& p) { return p.value == v; });
+    if (piece == waiting_.end()) return names_.at(v);
+    taken_.push_back(std::move(*piece));
+    waiting_.erase(piece);
+    return taken_.back().text;
   }
   std::string list(const std::vector<Value*>& values, size_t from = 0) {
     std::string out;
@@ -190,9 +287,18 @@ class Writer {
   }
   std::string args_of(const Node* n) {
     const Schema* s = n->schema();
+    // What stands at the end and is the default is left out, as PyTorch does: archives load where an argument is not known yet.
+    size_t count = n->inputs().size();
+    const size_t outs = s && count && s->args.back().kwarg_only && s->args.back().is_mutated ? 1 : 0;
+    auto is_default = [&](size_t i) {
+      const IValue* given = graph::constant_of(n->input(i));
+      return given && s->args[i].has_default && given->is_same(s->args[i].default_value);
+    };
+    while (s && count > outs && is_default(count - 1 - outs)) count--;
     std::string out;
     for (size_t i = 0; i < n->inputs().size(); i++) {
-      if (i) out += ", ";
+      if (i >= count - outs && i + outs < n->inputs().size()) continue;
+      if (!out.empty()) out += ", ";
       if (s && s->args[i].kwarg_only) out += s->args[i].name + "=";
       // An optional that is None needs its type only where the overload hangs on it; PyTorch reads a plain None.
       out += use(n->input(i));
@@ -272,6 +378,7 @@ class Writer {
     if (k == "aten::format") return "(" + use(n->input(0)) + ").format(" + list(n->inputs(), 1) + ")";
     if (k == "aten::percentFormat" && n->inputs().size() > 2)  // as PyTorch takes them: one tuple
       return "torch.percentFormat(" + use(n->input(0)) + ", (" + list(n->inputs(), 1) + "))";
+    if (k == "aten::backward" || k == "aten::grad") return "torch.autograd." + k.substr(6) + "(" + args_of(n) + ")";
     if (k.starts_with("aten::")) return "torch." + k.substr(6) + "(" + args_of(n) + ")";
     size_t colon = k.find("::");
     return "ops." + k.substr(0, colon) + "." + k.substr(colon + 2) + "(" + args_of(n) + ")";
@@ -295,10 +402,13 @@ class Writer {
   }
 
   // What is written next stands for this node.
-  void mark(const Node* n) {
+  static std::string snippet_of(const Node* n) {
     const graph::Location& l = n->location;
     std::string snippet = l.origins ? l.origins->snippet(l.at) : "";
-    if (snippet.empty()) snippet = l.snippet;
+    return snippet.empty() ? l.snippet : snippet;
+  }
+  void mark(const Node* n) {
+    std::string snippet = snippet_of(n);
     if (snippet.empty() && (marks_.empty() || marks_.back().snippet.empty())) return;
     marks_.push_back({out_.size() + size_t(depth_) * 2, std::move(snippet)});
   }
@@ -306,6 +416,13 @@ class Writer {
   void node(const Node* n) {
     const std::string& k = n->kind();
     if (k == "prim::Constant") return;
+    if (inlined_.contains(n)) {
+      waiting_.push_back(piece_of(n));
+      constexpr size_t kLong = 40;  // PyTorch's too
+      if (waiting_.back().text.size() + size_t(depth_) * 2 >= kLong) settle(waiting_.size());
+      return;
+    }
+    settle_for(n);
     mark(n);
     if (k == "prim::If") {
       for (Value* v : n->outputs()) fresh(v);
@@ -315,6 +432,7 @@ class Writer {
         depth_++;
         size_t before = out_.size();
         block(*n->blocks()[b]);
+        settle_for(n->blocks()[b]->ret());
         assign(n->outputs(), n->blocks()[b]->outputs(), b == 0);
         if (out_.size() == before) line("pass");
         depth_--;
@@ -351,11 +469,12 @@ class Writer {
       for (Value* v : n->outputs()) left += fresh(v) + ", ";
       return line(left + "= " + use(n->input()));
     }
-    std::string text = expression(n);
-    if (n->outputs().empty()) return line(text);
-    std::string left;
-    for (size_t i = 0; i < n->outputs().size(); i++) left += (i ? ", " : "") + fresh(n->output(i));
-    line(left + " = " + text);
+    Piece made = piece_of(n);
+    std::string text;
+    for (size_t i = 0; i < n->outputs().size(); i++) text += (i ? ", " : "") + fresh(n->output(i));
+    text += (text.empty() ? "" : " = ") + made.text;
+    taken_.push_back(std::move(made));
+    line(text);
   }
 
   // A `with` statement, unless the body leaves it in several places: then the calls that it comes to.
@@ -418,6 +537,9 @@ class Writer {
   std::string out_;
   int depth_ = 0, next_ = 0;
   std::unordered_map<const Value*, std::string> names_;
+  std::unordered_set<const Node*> inlined_;
+  std::vector<Piece> waiting_,
+      taken_;  // expressions to be used, in the order in which they are computed; and those that were
   std::unordered_map<const Node*, size_t>
       open_;  // the ends of `with` statements being written, and where their bodies began
   std::unordered_set<std::string> used_;
