@@ -194,6 +194,10 @@ PyMethodDef node_methods[] = {
      RL_METHOD(Node& n = part_of<Node>(self); if (!n.op) graph::resolve(&n);
                return PyBool_FromLong(n.op && n.op->def().reshapes)),
      METH_NOARGS, "Whether the operator changes sizes or strides of what it writes to."},
+    {"isNondeterministic",
+     RL_METHOD(if (!part_of<Node>(self).schema()) graph::resolve(&part_of<Node>(self));
+               return PyBool_FromLong(graph::is_random(part_of<Node>(self)))),
+     METH_NOARGS, "Whether the operator draws random numbers."},
     {"schema",
      RL_METHOD(Node& n = part_of<Node>(self); if (!n.schema()) graph::resolve(&n);
                return to_str(n.schema() ? n.schema()->full_text() : "(no schema)")),

@@ -4,6 +4,7 @@
 #include "py_convert.h"
 #include "py_script.h"
 #include "rushlight/core/future_type.h"
+#include "rushlight/graph/named_tuple.h"
 #include "rushlight/script/lowering.h"
 
 namespace rushlight::py {
@@ -41,7 +42,14 @@ TypePtr type_from(PyObject* spec) {
     PyObject* names = PyTuple_GET_ITEM(spec, 2);
     std::vector<std::string> fields;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) fields.emplace_back(text_of(PyList_GET_ITEM(names, i)));
-    return Type::tuple(std::move(parts), std::string(text_of(PyTuple_GET_ITEM(spec, 1))), std::move(fields));
+    std::map<std::string, IValue> defaults;
+    for (size_t i = 0; i < fields.size(); i++)
+      if (PyObject* given = PyDict_GetItemString(PyTuple_GET_ITEM(spec, 3), fields[i].c_str())) try {
+          defaults[fields[i]] = from_python(given, *parts[i]);
+        } catch (const TypeError&) { defaults[fields[i]] = from_python(given); }
+    std::string name(text_of(PyTuple_GET_ITEM(spec, 1)));
+    return std::make_shared<graph::NamedTuple>(std::move(parts), std::move(name), std::move(fields),
+                                               std::move(defaults));
   }
   return Type::union_of(std::move(parts));
 }

@@ -96,8 +96,33 @@ class Parser {
       if (none) facts->sizes.reset();
       return Type::tensor();
     }
+    if (text.starts_with("NamedTuple(")) return named_tuple(std::string_view(text).substr(11));
     if (text.starts_with("__torch__")) return std::make_shared<ClassType>(text, true);
     return parse_schema_type(text);
+  }
+  // "x : int, y : int = 2)...": what stands behind the parenthesis makes lists or optionals of it. Its defaults are not read.
+  TypePtr named_tuple(std::string_view text) {
+    std::vector<TypePtr> parts;
+    std::vector<std::string> fields;
+    size_t at = 0;
+    for (bool more = true; more; at++) {
+      size_t colon = text.find(" : ", at), end = colon + 3;
+      if (colon == text.npos) fail("a field of a NamedTuple");
+      fields.emplace_back(text.substr(at + (text[at] == ' '), colon - at - (text[at] == ' ')));
+      for (int depth = 0; end < text.size() && (depth > 0 || (text[end] != ',' && text[end] != ')')); end++)
+        depth += text[end] == '(' || text[end] == '[' ? 1 : text[end] == ')' || text[end] == ']' ? -1 : 0;
+      if (end >= text.size()) fail(")");
+      std::string_view kind = text.substr(colon + 3, end - colon - 3);
+      kind = kind.substr(0, kind.find(" = "));
+      parts.push_back(kind.starts_with("NamedTuple(") ? named_tuple(kind.substr(11)) : parse_schema_type(kind));
+      more = text[end] == ',';
+      at = end;
+    }
+    TypePtr type = Type::tuple(std::move(parts), "NamedTuple", std::move(fields));
+    for (; at < text.size(); at++)
+      if (text[at] == '?') type = Type::optional(type);
+      else if (text[at] == '[') type = Type::list(type);
+    return type;
   }
   static void read_facts(const std::string& text, TensorFacts& f) {
     size_t strides = text.find("strides=[");
@@ -154,8 +179,13 @@ class Parser {
     if (take("\"")) {
       std::string s;
       for (; at_ < text_.size() && text_[at_] != '"'; at_++) {
-        if (text_[at_] == '\\' && at_ + 1 < text_.size()) s += text_[++at_] == 'n' ? '\n' : text_[at_];
-        else s += text_[at_];
+        static constexpr std::string_view plain = "\n\t\r\a\b\f\v", letters = "ntrabfv";
+        if (text_[at_] == '\\' && at_ + 1 < text_.size()) {
+          size_t at = letters.find(text_[++at_]);
+          s += at == letters.npos ? text_[at_] : plain[at];
+        } else {
+          s += text_[at_];
+        }
       }
       expect("\"");
       return s;

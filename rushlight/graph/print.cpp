@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "rushlight/graph/ir.h"
+#include "rushlight/graph/named_tuple.h"
 #include "rushlight/kernels/dispatch.h"
 
 namespace rushlight::graph {
@@ -11,8 +12,8 @@ namespace {
 std::string quoted(std::string_view s) {
   std::string out = "\"";
   for (char c : s) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') out += "\\n";
+    static constexpr std::string_view plain = "\n\t\r\a\b\f\v\"\\", letters = "ntrabfv\"\\";
+    if (size_t at = plain.find(c); at != plain.npos) (out += '\\') += letters[at];
     else out += c;
   }
   return out + "\"";
@@ -40,9 +41,19 @@ bool is_enum(const TypePtr& t) {
   return c && c->is_enum;
 }
 
-// A class of an enum is told as one, wherever in the type it stands.
+// A class of an enum is told as one, wherever in the type it stands; a named tuple with its fields.
 std::string type_name(const TypePtr& t) {
   if (is_enum(t)) return "Enum<" + t->schema_text() + ">";
+  if (t->is(Type::Kind::Tuple) && !t->fields().empty()) {
+    const auto* named = dynamic_cast<const NamedTuple*>(t.get());
+    std::string out = "NamedTuple(";
+    for (size_t i = 0; i < t->fields().size(); i++) {
+      const std::string& field = t->fields()[i];
+      out += (i ? ", " : "") + field + " : " + type_name(t->contained()[i]);
+      if (named && named->defaults.contains(field)) out += " = " + named->defaults.at(field).text();
+    }
+    return out + ")";
+  }
   std::string out = t->schema_text();
   for (const TypePtr& part : t->contained()) {
     const std::string plain = part->schema_text(), told = type_name(part);

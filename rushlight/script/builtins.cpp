@@ -528,6 +528,21 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
     Value* v = value(0);
     return op("prim::awaitable_nowait", {v}, await_type(v->type()));
   }
+  if (name.starts_with("new_tensor.")) {  // torch.LongTensor: of these sizes, or of this list
+    const SugaredPtr dtype = constant_of(int64_t(std::stoi(name.substr(11))));
+    for (const CallArg& a : args)
+      if (!a.name.empty()) fail(a.range, str("Unexpected keyword argument '", a.name, "' of a legacy constructor"));
+    bool sizes = true;
+    for (size_t i = 0; i < args.size(); i++) sizes &= value(i)->type()->is(TK::Int);
+    if (!sizes && args.size() > 1)
+      fail(range, "Legacy tensor constructor of multiple positional arguments that were not all integers");
+    if (!sizes) return l.call_operator(range, "tensor", {args[0], {range, "dtype", dtype}});
+    std::vector<Value*> all;
+    for (size_t i = 0; i < args.size(); i++) all.push_back(value(i));
+    if (all.empty()) all.push_back(l.constant(range, int64_t(0)));
+    SugaredPtr list = op("prim::ListConstruct", all, Type::list(Type::integer()));
+    return l.call_operator(range, "empty", {{range, "", list}, {range, "dtype", dtype}});
+  }
   if (name == "type") {
     need(1, 1);
     return std::make_shared<TypeName>(value(0)->type());

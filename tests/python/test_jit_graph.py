@@ -2,6 +2,7 @@
 
 import enum
 import gc
+import typing
 
 import pytest
 
@@ -198,3 +199,56 @@ def test_members_of_enums_are_told_by_their_names():
     assert f"Enum<{said}> = prim::Constant[value={said}.RED]()" in text and f"%many : Enum<{said}>[]" in text
     assert "str = prim::EnumName(%c)" in text and "int = prim::EnumValue(" in text
     assert f(Colour.GREEN, [Colour.RED]) == (False, "GREEN", 1)
+
+
+class Shape(typing.NamedTuple):
+    name: str | None = None
+    sides: int = 3
+    at: list[int] = [1, 2]  # noqa: RUF012
+
+
+class Pair(typing.NamedTuple):
+    left: Shape
+    right: torch.Tensor
+
+
+def test_named_tuples_are_printed_with_their_fields():
+    def pairs(shape: Shape, x):
+        pair = Pair(shape, x)
+        return pair, [pair], shape.sides
+
+    graph = torch.jit.script(pairs).graph
+    shape = "NamedTuple(name : str? = None, sides : int = 3, at : int[] = [1, 2])"
+    assert next(graph.inputs()).node() is not None and f"%shape : {shape}," in str(graph)
+    assert f"%pair : NamedTuple(left : {shape}, right : Tensor) = prim::TupleConstruct" in str(graph)
+    text = "graph(%p : NamedTuple(x : int?, y : NamedTuple(z : Tensor[]))[]):\n  return (%p)\n"
+    assert str(torch._C.parse_ir(text)) == text
+    assert "%p : NamedTuple(x : int, y : int)?" in str(
+        torch._C.parse_ir("graph(%p : NamedTuple(x : int, y : int = 2)?):\n  return (%p)\n")
+    )
+    with pytest.raises(RuntimeError, match="a field of a NamedTuple"):
+        torch._C.parse_ir("graph(%p : NamedTuple(x)):\n  return (%p)\n")
+
+
+def test_texts_in_graphs_are_one_line():
+    @torch.jit.script
+    def f() -> str:
+        return 'a\tb\n"c"\\d\r'
+
+    graph = f.graph
+    assert str(graph).count("\n") == 3 and r'value="a\tb\n\"c\"\\d\r"' in str(graph)
+    assert torch._C._create_function_from_graph("f", torch._C.parse_ir(str(graph)))() == 'a\tb\n"c"\\d\r'
+
+
+def test_common_constants_are_found_too():
+    graph, _ = torch.jit._get_trace_graph(lambda x, y: (x + y) * (x + y), (torch.ones(2), torch.ones(2)))
+    torch._C._jit_pass_cse(graph)
+    assert [n.kind() for n in graph.nodes()] == ["prim::Constant", "aten::add", "aten::mul"]
+
+
+def test_nodes_that_draw():
+    @torch.jit.script
+    def f(x):
+        return torch.rand_like(x) + x.relu()
+
+    assert [n.kind() for n in f.graph.nodes() if n.isNondeterministic()] == ["aten::rand_like"]

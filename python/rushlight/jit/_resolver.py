@@ -21,6 +21,7 @@ import warnings
 from typing import Any
 
 from .. import _C, _functional
+from .._legacy import _TypedTensorMeta
 from .._library.registry import qualified_name
 from .._ops import OpOverload, OpOverloadPacket
 from .._overloads import overloads_of
@@ -85,7 +86,9 @@ def _type_of(obj: Any) -> Any:
     if isinstance(obj, type) and issubclass(obj, tuple) and hasattr(obj, "_fields"):
         hints = typing.get_type_hints(obj)
         parts = [_type_of(hints.get(field, _C.Tensor)) for field in obj._fields]
-        return None if None in parts else ("NamedTuple", _qualified_name(obj), list(obj._fields), parts)
+        if None in parts:
+            return None
+        return ("NamedTuple", _qualified_name(obj), list(obj._fields), getattr(obj, "_field_defaults", {}), parts)
     origin, arguments = typing.get_origin(obj), typing.get_args(obj)
     if origin in (typing.Annotated, typing.Final):
         return _type_of(arguments[0])
@@ -118,6 +121,9 @@ def _is_operator(obj: Any, name: str) -> bool:
         return True
     return any(getattr(owner, name, None) is obj for owner in owners) or _C._functions.get(name) is obj
 
+
+# Functions of _C that programs call in scripts too, and what they are there.
+_OF_C = {"_get_tracing_state": "special:is_tracing", "_infer_size": "_infer_size"}
 
 # What takes *tensors in Python, or kinds of arguments that TorchScript has no type for, is in scripts the operator of its name.
 _python_of = {name: inspect.unwrap(getattr(_functional, name)) for name in _functional.__all__}
@@ -183,6 +189,8 @@ def _resolve(obj: Any) -> Any:
         return "grad"
     if obj is warnings.warn:
         return "warn"
+    if name in _OF_C and obj is getattr(_C, name):
+        return _OF_C[name]
     modifier = getattr(obj, "_torchscript_modifier", "")
     if modifier in ("ignore", "unused") and isinstance(obj, (types.FunctionType, types.MethodType)):
         return _outside(obj, obj, modifier, 0)
@@ -202,6 +210,8 @@ def _resolve(obj: Any) -> Any:
         if name in _operators_in_python and obj is _operators_in_python[name] and _C._op_overloads(f"aten::{name}"):
             return name
         return None if getattr(obj, "_torchscript_modifier", "") == "ignore" else _define(obj)
+    if isinstance(obj, _TypedTensorMeta) and (number := _dtype_number(obj.dtype)) is not None:
+        return f"special:new_tensor.{number}"
     kind = _type_of(obj)
     if kind is None and isinstance(obj, type):
         from . import _classes
@@ -212,6 +222,13 @@ def _resolve(obj: Any) -> Any:
             raise RuntimeError(f"Tensors are not supported as default NamedTuple fields: {obj.__name__}")
         return ("type", kind, {name: value for name, value in obj._field_defaults.items() if _is_constant(value)})
     return None if kind is None else ("type", kind)
+
+
+def _dtype_number(dtype: Any) -> int | None:
+    """What a dtype is in archives."""
+    order = ["Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double"]
+    name = _C._scalar_types[dtype]
+    return order.index(name) if name in order else {"Bool": 11, "BFloat16": 15}.get(name)
 
 
 def _outside(call, fn, modifier: str, skipped: int, takes_object: bool = False) -> Any:

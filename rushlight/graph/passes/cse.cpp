@@ -53,7 +53,7 @@ class Eliminator {
     for (Node* n : b) {
       for (Block* inner : n->blocks()) changed |= run(*inner, seen);
       if (sets_mode(*n)) seen.keep(0);  // the same operator with and without gradients gives different results
-      if (!is_pure(*n) || n->is("prim::Constant") || n->outputs().empty() || !may_share(*n)) continue;
+      if (!is_pure(*n) || n->outputs().empty() || !may_share(*n)) continue;
       // The last one: what is written to before may have changed since the first.
       Seen::Alike& alike = seen.alike(*n);
       auto found = std::find_if(alike.rbegin(), alike.rend(), [&](const Node* s) { return same(*s, *n); });
