@@ -508,7 +508,7 @@ def _jit_clear_class_registry() -> None:
     from .jit import _recursive, _resolver
 
     _resolver._used.clear()
-    _recursive._classes.clear()
+    _recursive.concrete_type_store.type_store.clear()
 
 
 def _freeze_module(

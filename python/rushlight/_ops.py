@@ -5,25 +5,11 @@ from __future__ import annotations
 import enum
 import importlib
 import os
-import re
 import types
 from collections.abc import Iterator
 from typing import Any
 
 from . import _C
-
-_CONTAINERS = ((re.compile(r"(.*)\?$"), "Optional[{}]"), (re.compile(r"(.*)\[\d*\]$"), "List[{}]"))
-
-
-def _type_text(schema_type: str) -> str:
-    """A type as graphs print it: "int[2]?" is "Optional[List[int]]"."""
-    for pattern, container in _CONTAINERS:
-        if match := pattern.match(schema_type):
-            return container.format(_type_text(match[1]))
-    return {"Scalar": "number", "ScalarType": "int", "Layout": "int", "MemoryFormat": "int"}.get(
-        schema_type, schema_type
-    )
-
 
 Tag = enum.Enum(
     "Tag",
@@ -49,7 +35,6 @@ class Argument:
     def __init__(self, described: dict):
         self.name: str = described["name"]
         self.schema_type: str = described["type"]
-        self.type = self.real_type = _type_text(self.schema_type)
         self.kwarg_only: bool = described["kwarg_only"]
         self._has_default: bool = described["has_default"]
         self.default_value = described["default"]
@@ -63,6 +48,15 @@ class Argument:
 
     def has_default_value(self) -> bool:
         return self._has_default
+
+    @property
+    def type(self) -> Any:
+        """The type as an object: torch.TensorType, torch.ListType, ..."""
+        from .jit._types import parsed
+
+        return parsed(self.schema_type)
+
+    real_type = type
 
 
 class FunctionSchema:

@@ -172,6 +172,7 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
         RL_CHECK(TypeError, a.type->kind() != Type::Kind::Tensor || !PyNumber_Check(value) || is_tensor(value), "");
         out.push_back(from_python(as_list(a.list_size ? repeated(value, a).get() : value, *a.type).get(), *a.type));
       } catch (const Error&) {
+        if (PyUnicode_Check(value) && a.base_type().is(Type::Kind::Device)) throw;  // which says what there is
         std::string member;
         if (a.type->is(Type::Kind::Union)) {
           try {

@@ -277,6 +277,7 @@ IValue from_python(PyObject* o, const Type& type) {
     case Type::Kind::Device: {
       Device d;
       if (as_device(o, d)) return d;
+      if (PyUnicode_Check(o)) return Device::parse(text_of(o));  // says what it should be
       break;
     }
     case Type::Kind::Generator:

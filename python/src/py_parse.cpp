@@ -588,8 +588,8 @@ std::string explain_mismatch(const Overload& o, PyObject* const* args, Py_ssize_
   switch (m.kind) {
     case Misfit::Kind::None: break;
     case Misfit::Kind::TooMany:
-      return str(name, "() takes ", c.places(), " positional argument(s) but ", nargs,
-                 " was/were given.  Declaration: ", text);
+      return str(name, "() expected at most ", c.places(), " argument(s) but received ", nargs,
+                 " argument(s). Declaration: ", text);
     case Misfit::Kind::Type: {
       PyObject* value = args[m.argument];
       Object shown{PyObject_Str(value)};

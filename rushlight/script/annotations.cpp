@@ -13,6 +13,12 @@ using TK = Type::Kind;
 
 int Lowering::broadcast_size(const Expr& e) {
   if (e.kind == EK::Binary && e.text == "|") return std::max(broadcast_size(*e.items[0]), broadcast_size(*e.items[1]));
+  // torch.nn.common_types' _size_2_t is BroadcastingList2[int].
+  if (e.kind == EK::Name || e.kind == EK::Attribute) {
+    const std::string& t = e.text;
+    bool sizes = t.size() == 9 && t.starts_with("_size_") && t.ends_with("_t") && t[6] >= '1' && t[6] <= '6';
+    return sizes ? t[6] - '0' : 0;
+  }
   if (e.kind != EK::Subscript) return 0;
   const std::string& name = e.items[0]->text;
   if (name == "Optional") return broadcast_size(*e.items[1]);
@@ -25,6 +31,7 @@ TypePtr Lowering::type_of(const Expr& e) {
   if (e.kind == EK::None) return Type::none();
   if (e.kind == EK::String)
     return type_of(*parse_expression(std::make_shared<Source>(Source{e.text, e.range.source->file, e.range.line()})));
+  if (e.kind != EK::Subscript && e.kind != EK::Binary && broadcast_size(e)) return Type::list(Type::integer());
   auto part = [&](size_t i) { return type_of(*e.items[i]); };
   if (e.kind == EK::Subscript) {
     const Expr& base = *e.items[0];

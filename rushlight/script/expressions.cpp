@@ -413,6 +413,7 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
     if (std::vector<SugaredPtr> parts;
         !simple || simple->value->type()->is(TK::Tuple) || graph::as_class(simple->value->type()))
       if (b->items(range, *this, parts)) {
+        if (parts.empty()) return constant_of(op == "not in");
         Iteration over;
         over.is_known = true;
         over.known = parts;

@@ -116,7 +116,8 @@ SugaredPtr Lowering::subscript(const Range& range, const SugaredPtr& base, const
       return subscript(range, graph_value(list_of(range, Iteration{true, std::move(alike), nullptr, nullptr})), items);
     if (!c || !c->is_int())
       fail(range,
-           "Expected integer literal for index: tuples and module lists are indexed by constants only. Go through them "
+           "Expected integer literal for index, because we cannot resolve the output type without it: tuples and "
+           "module lists are indexed by constants only. Go through them "
            "with a loop: for i, m in enumerate(self.layers): if i == n: ...; or, if all modules have the methods of an "
            "interface, annotate the variable with it: m: MyInterface = self.layers[n]");
     int64_t i = c->to_int() < 0 ? c->to_int() + n : c->to_int();

@@ -149,3 +149,206 @@ def test_many_threads_compile_load_and_trace_at_once():
             assert torch.jit.load(io.BytesIO(data.getvalue()))(x).requires_grad
 
         in_threads(work)
+
+
+class Nested(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, 2))
+
+    def forward(self, x):
+        if bool(x.sum() > 0):
+            y = (x * 2 + 1).relu()
+        else:
+            y = x
+        torch.add(x, y, out=y)
+        return torch.sum(torch.mm(y, self.weight), 0), x.tanh().sigmoid().exp().log1p().cos().sin().sum()
+
+
+def test_code_is_written_as_expressions():
+    net = torch.jit.script(Nested())
+    assert net.code.splitlines()[1:] == [
+        "    x: Tensor) -> Tuple[Tensor, Tensor]:",
+        "  if bool(torch.gt(torch.sum(x), 0)):",
+        "    y = torch.relu(torch.add(torch.mul(x, 2), 1))",
+        "    y_1 = y",
+        "  else:",
+        "    y_1 = x",
+        "  _0 = torch.add(x, y_1, out=y_1)",
+        "  _1 = torch.sum(torch.mm(y_1, self.weight), [0])",
+        "  _2 = torch.exp(torch.sigmoid(torch.tanh(x)))",
+        "  _3 = torch.sum(torch.sin(torch.cos(torch.log1p(_2))))",
+        "  return (_1, _3)",
+    ]
+    x = torch.rand(2, 2)
+    for lib in (torch, reference):
+        again = lib.jit.load(io.BytesIO(net.save_to_buffer()))
+        given = x if lib is torch else reference.tensor(x.tolist())
+        for a, b in zip(again(given), Nested()(x), strict=True):
+            assert a.tolist() == pytest.approx(b.tolist())
+
+
+def test_what_an_expression_does_stays_in_order():
+    @torch.jit.script
+    def f(xs: list[int], d: dict[str, int]):
+        a = [xs.pop(), xs.pop()]
+        return a, xs.pop() - xs.pop() * d.pop("k"), xs.pop() > 0 and len(xs) > 1
+
+    m = f._as_module()
+    again = torch.jit.load(io.BytesIO(m.save_to_buffer()))
+    for g in (f, again):
+        assert g([1, 2, 3, 4, 5, 6, 7], {"k": 10}) == ([7, 6], 5 - 40, True)
+
+
+def test_legacy_constructors_in_scripts():
+    @torch.jit.script
+    def f(n: int):
+        return torch.LongTensor([3]), torch.BoolTensor([[1], [0]]), torch.FloatTensor(n, 2), torch.DoubleTensor()
+
+    made = f(3)
+    assert [t.dtype for t in made] == [torch.int64, torch.bool, torch.float32, torch.float64]
+    assert made[0].tolist() == [3] and made[1].tolist() == [[True], [False]]
+    assert made[2].shape == (3, 2) and made[3].shape == (0,)
+    with pytest.raises(RuntimeError, match="not all integers"):
+        torch.jit.CompilationUnit("def f():\n  return torch.LongTensor(1, [2])")
+    with pytest.raises(RuntimeError, match="data"):
+        torch.jit.CompilationUnit("def f():\n  return torch.LongTensor(data=1)")
+
+
+def test_devices_may_be_texts():
+    @torch.jit.script
+    def where(x, d: torch.device):
+        return x.to(d)
+
+    assert where(torch.ones(1), "meta").device == torch.device("meta")
+    with pytest.raises(RuntimeError, match="[Ee]xpected one of cpu, cuda"):
+        where(torch.ones(1), "gpu")
+
+
+def test_sizes_of_layers_as_types():
+    from rushlight.nn.common_types import _size_2_t
+
+    def area(size: _size_2_t) -> int:
+        return size[0] * size[1]
+
+    f = torch.jit.script(area)
+    assert (f(4), f((2, 3)), f([5, 6])) == (16, 6, 30)
+
+
+def test_functions_of_c_in_scripts():
+    from rushlight._C import _get_tracing_state, _infer_size
+
+    @torch.jit.script
+    def f(x, y):
+        if _get_tracing_state():
+            return [0]
+        return _infer_size(x.size(), y.size())
+
+    assert f(torch.ones(2, 1), torch.ones(3)) == [2, 3]
+    with pytest.raises(RuntimeError, match="broadcast"):
+        f(torch.ones(2), torch.ones(3))
+
+
+def test_an_empty_dict_of_modules_holds_nothing():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleDict({})
+
+        def forward(self, x):
+            return "a" in self.parts, "a" not in self.parts
+
+    assert torch.jit.script(Net())(torch.ones(1)) == (False, True)
+
+
+def test_functionals_are_scripted_themselves():
+    f = torch.jit.script(torch.nn.functional.triplet_margin_loss)
+    a, b, c = torch.rand(3, 4, 5)
+    assert torch.equal(f(a, b, c, margin=2.0), torch.nn.functional.triplet_margin_loss(a, b, c, margin=2.0))
+    assert str(f.schema).startswith(
+        "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, Scalar margin=1."
+    )
+    assert torch.jit.script(torch.relu)(-torch.ones(1)).tolist() == [0]
+
+
+def test_schemas_have_types_as_objects():
+    @torch.jit.script
+    def f(a: list[int], b: tuple[torch.Tensor, float], c: dict[str, torch.Tensor] | None = None):
+        return a
+
+    types = [a.type for a in f.schema.arguments]
+    assert list(map(str, types)) == ["List[int]", "Tuple[Tensor, float]", "Optional[Dict[str, Tensor]]"]
+    assert [t.kind() for t in types] == ["ListType", "TupleType", "OptionalType"]
+    assert isinstance(types[1].elements()[0], torch._C.TensorType) and f.schema.returns[0].type == types[0]
+    schema = torch.ops.aten.conv2d.default._schema
+    assert (
+        str(schema.arguments[2].type) == "Optional[Tensor]"
+        and schema.arguments[3].type.getElementType().kind() == "IntType"
+    )
+    assert torch._C.TupleType([]).annotation_str == "Tuple[()]"
+
+
+def test_classes_are_forgotten():
+    class Net(nn.Module):
+        def forward(self, x):
+            return x
+
+    made = []
+
+    def name():
+        made.append(torch.jit.script(Net()))
+        return made[-1]._c.qualified_name
+
+    first = name()
+    assert name() == first
+    torch._C._jit_clear_class_registry()
+    torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()
+    torch.jit._state._clear_class_state()
+    assert made[0]._c.qualified_name == first and "mangle" not in name()  # of a class made anew: its name is free again
+
+
+HOOKS = {
+    "only have exactly 2 inputs but it had 3": (
+        True,
+        lambda: hook_of("self, input: Tuple[Tensor], more: int", "Tensor"),
+    ),
+    "typed as a Tuple but found type: 'int'": (True, lambda: hook_of("self, input: int", "Tensor")),
+    "wrong number of contained types": (True, lambda: hook_of("self, input: Tuple[Tensor, Tensor]", "Tensor")),
+    "wrong inner types.*Tuple.int": (True, lambda: hook_of("self, input: Tuple[int]", "Tensor")),
+    "returned the wrong type of: 'int'": (True, lambda: hook_of("self, input: Tuple[Tensor]", "int")),
+    "exactly 3 inputs but it had 2": (False, lambda: hook_of("self, input: Tuple[Tensor]", "Tensor")),
+    "wrong type for the output argument": (False, lambda: hook_of("self, input: Tuple[Tensor], output: int", "int")),
+}
+
+
+def hook_of(parameters: str, result: str):
+    import linecache
+
+    text = f"def hook({parameters}) -> {result}:\n    raise RuntimeError('never called')\n"
+    file = f"<hook {parameters} {result}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+    names = {"Tuple": tuple, "Tensor": torch.Tensor}
+    exec(compile(text, file, "exec"), names)
+    return names["hook"]
+
+
+@pytest.mark.parametrize("message", HOOKS)
+def test_hooks_that_do_not_fit(message):
+    class Net(nn.Module):
+        def forward(self, x):
+            return x
+
+    net = Net()
+    before, hook = HOOKS[message]
+    (net.register_forward_pre_hook if before else net.register_forward_hook)(hook())
+    with pytest.raises(RuntimeError, match=message):
+        torch.jit.script(net)
+
+
+def test_checks_of_the_next_line():
+    from rushlight.testing import FileCheck as check
+
+    check().check("a").check_next("b").run("a\nb")
+    for text in ("ab", "a\n\nb"):
+        with pytest.raises(RuntimeError, match="FileCheck"):
+            check().check("a").check_next("b").run(text)

@@ -27,7 +27,7 @@ class Schema(str):
         parsed = parse_schema(re.sub(r"__torch__[\w.]+", anything, self))
         for part in [*parsed.arguments, *parsed.returns]:
             if part.schema_type == "Any" and classes:
-                part.type = part.real_type = part.schema_type = classes.pop(0)
+                part.schema_type = classes.pop(0)
         return parsed
 
     @property

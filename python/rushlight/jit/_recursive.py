@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import _C
 from ..nn import Module
-from ._functions import ScriptFunction
+from ._functions import Schema, ScriptFunction
 from ._marks import Attribute
 from ._modules import RecursiveScriptModule, _held
 from ._resolver import (
@@ -28,6 +28,7 @@ from ._resolver import (
     _type_of,
     overloads_of,
 )
+from ._types import NoneType, OptionalType, TupleType
 
 
 def _methods_of(cls: type) -> dict[str, Any]:
@@ -175,12 +176,63 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
 
     container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
     # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
-    known = _classes.setdefault(cls, {}) if shared else None
+    known = concrete_type_store.type_store.setdefault(cls, {}) if shared else None
     compiled = _C._make_object(describe, slots, constants, _resolve, known, functions, container)
     memo[id(module)] = compiled
     for name in {fn.__name__ for found in hooks.values() for fn in found}:
         compiled._method(name)
+    if any(hooks.values()):
+        _check_hooks(compiled, cls, hooks)
     return compiled
+
+
+def _check_hooks(compiled: Any, cls: type, hooks: dict[str, list[Any]]) -> None:
+    """Raises RuntimeError for a hook that does not take what forward does and gives, or gives what does not fit there."""
+    forward = compiled._method("forward")
+    if forward is None:
+        return
+    forward = Schema(forward.schema)
+    taken, given = [a.type for a in forward.arguments[1:]], forward.returns[0].type
+    for list_name, found in hooks.items():
+        pre = list_name == "$pre_hooks"
+        kind, count = ("Pre-hook", 2) if pre else ("Hook", 3)
+        for fn in found:
+            what = f"{kind} '{fn.__name__}' on module '{cls.__name__}'"
+            schema = Schema(compiled._method(fn.__name__).schema)
+            wanted = f"it should be: (self, input: {TupleType(taken)}{'' if pre else f', output: {given}'})"
+            if len(schema.arguments) != count:
+                raise RuntimeError(
+                    f"{what} was expected to only have exactly {count} inputs but it had {len(schema.arguments)} inputs; {wanted}"
+                )
+            items = schema.arguments[1].type
+            if not isinstance(items, TupleType):
+                raise RuntimeError(
+                    f"{what} expected the input argument to be typed as a Tuple but found type: '{items}' instead.\n{wanted}"
+                )
+            if len(items.elements()) != len(taken):
+                raise RuntimeError(
+                    f"{what} has the wrong number of contained types for the input argument's Tuple. Received type: '{items}'. {wanted}"
+                )
+            if any(not a.isSubtypeOf(b) for a, b in zip(taken, items.elements(), strict=True)):
+                raise RuntimeError(
+                    f"{what} has the wrong inner types for the input tuple argument. Received type: '{items}'. {wanted}"
+                )
+            result = schema.returns[0].type
+            if pre:
+                fits = [TupleType(taken), *(taken if len(taken) == 1 else [])]
+                if not isinstance(result, NoneType) and not any(_fits(result, t) for t in fits):
+                    raise RuntimeError(
+                        f"{what} returned the wrong type of: '{result}'. It should give {' or '.join(map(str, fits))}, or None"
+                    )
+            elif not given.isSubtypeOf(schema.arguments[2].type):
+                raise RuntimeError(
+                    f"{what} has the wrong type for the output argument. Received type: '{schema.arguments[2].type}'. {wanted}"
+                )
+
+
+def _fits(result: Any, wanted: Any) -> bool:
+    """Whether a hook's result may stand for the wanted one; of an Optional, where it is not None."""
+    return (result.getElementType() if isinstance(result, OptionalType) else result).isSubtypeOf(wanted)
 
 
 def _ignored_method(fn: Any, modifier: str) -> _Bound:
@@ -328,7 +380,14 @@ def _is_final(hint: Any) -> bool:
     return hint is typing.Final or typing.get_origin(hint) is typing.Final
 
 
-_classes: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
+class ConcreteTypeStore:
+    """The script classes of each Python class; a new one in `concrete_type_store` forgets them."""
+
+    def __init__(self) -> None:
+        self.type_store: weakref.WeakKeyDictionary[type, dict[str, Any]] = weakref.WeakKeyDictionary()
+
+
+concrete_type_store = ConcreteTypeStore()
 
 _INTERNAL = frozenset(
     "_parameters _buffers _modules _non_persistent_buffers_set _backward_hooks _backward_pre_hooks _is_full_backward_hook _forward_hooks "

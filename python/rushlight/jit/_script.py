@@ -8,6 +8,7 @@ import types
 from typing import Any
 
 from .. import _C
+from .._ops import FunctionSchema
 from ..futures import Future
 from ..nn import Module
 from . import _state
@@ -28,7 +29,7 @@ from ._marks import (
 from ._modules import RecursiveScriptModule, ScriptMeta, ScriptMethod, ScriptModule, _method_of
 from ._objects import RecursiveScriptClass
 from ._recursive import _INTERNAL, _check_initialized, _methods_of, _script_module
-from ._resolver import _compile_function, _type_of
+from ._resolver import _compile_function, _resolve, _type_of
 
 __all__ = [
     "Attribute",
@@ -111,11 +112,31 @@ def script(obj: Any, optimize=None, _frames_up: int = 0, _rcb=None, example_inpu
         return ScriptFunction(function, obj)
     if isinstance(obj, type):
         return obj
+    if isinstance(obj, type(_C._ops.neg)) and (operator := _as_function(obj)) is not None:
+        return operator
     from . import _classes
 
     if _classes.is_candidate(type(obj)) and _classes.type_of(type(obj), wanted=True) is not None:
         return RecursiveScriptClass(_C._as_script_object(obj), type(obj))
     raise RuntimeError(f"jit.script: expected a function or a module, got {type(obj).__name__}")
+
+
+def _as_function(operator: Any) -> Any:
+    """A compiled function that calls an operator, with the parameters of its first overload; None where it has none."""
+    name = _resolve(operator)
+    described = _C._op_schema(name if "::" in name else f"aten::{name}")
+    if described is None:
+        return None
+    parameters, given = [], []
+    for argument in FunctionSchema(described).arguments:
+        if argument.kwarg_only and "*" not in parameters:
+            parameters.append("*")
+        default = f" = {argument.default_value!r}" if argument.has_default_value() else ""
+        parameters.append(f"{argument.name}: {argument.type}{default}")
+        given.append(f"{argument.name}={argument.name}" if argument.kwarg_only else argument.name)
+    short = name.rpartition("::")[2]
+    text = f"def {short}({', '.join(parameters)}):\n    return operator({', '.join(given)})\n"
+    return ScriptFunction(_C._compile(text, f"<{short}>", 1, {"operator": operator}, _resolve), operator)
 
 
 def _prepared(obj: Any, known: dict[int, Any]) -> Any:

@@ -23,3 +23,10 @@ def disable() -> None:
 def enable() -> None:
     """They compile again."""
     _enabled.enabled = True
+
+
+def _clear_class_state() -> None:
+    """Classes of Python are compiled again where a script next names them."""
+    from . import _classes
+
+    _classes._made.clear()

@@ -37,6 +37,11 @@ class Type:
             return True
         if isinstance(other, OptionalType):
             return isinstance(self, NoneType) or self.isSubtypeOf(other.getElementType())
+        if isinstance(other, UnionType):
+            return any(self.isSubtypeOf(part) for part in other.containedTypes())
+        if isinstance(self, TupleType) and isinstance(other, TupleType):
+            mine, theirs = self.elements(), other.elements()
+            return len(mine) == len(theirs) and all(a.isSubtypeOf(b) for a, b in zip(mine, theirs, strict=True))
         return isinstance(other, NumberType) and isinstance(self, (IntType, FloatType, ComplexType))
 
 
@@ -262,7 +267,7 @@ class TupleType(Type):
 
     def __init__(self, elements: list[Type]):
         self._parts = list(elements)
-        self.annotation_str = f"Tuple[{', '.join(map(repr, self._parts))}]"
+        self.annotation_str = f"Tuple[{', '.join(map(repr, self._parts)) or '()'}]"
 
     def elements(self) -> list[Type]:
         return list(self._parts)
@@ -321,6 +326,45 @@ def made(kind: int, text: str, name: str, parts: list[Type], fields: list[str], 
     if name:
         tuple_type.annotation_str = name
     return tuple_type
+
+
+_TYPES_OF_SCHEMAS = {
+    "Tensor": TensorType, "int": IntType, "float": FloatType, "bool": BoolType, "complex": ComplexType, "str": StringType,
+    "Scalar": NumberType, "number": NumberType, "ScalarType": IntType, "Layout": IntType, "MemoryFormat": IntType,
+    "SymInt": IntType, "NoneType": NoneType, "Device": DeviceObjType, "Stream": StreamObjType, "Generator": GeneratorType,
+    "Any": AnyType,
+}  # fmt: skip
+
+
+def parsed(text: str) -> Type:
+    """The object for a type as schemas write it: "int[2]?", "Dict(str, Tensor)", "(int, float)"."""
+    text = text.strip()
+    if text in _TYPES_OF_SCHEMAS:
+        return _TYPES_OF_SCHEMAS[text].get()
+    if text.endswith("?"):
+        return OptionalType(parsed(text[:-1]))
+    if text.endswith("]") and text[: text.rindex("[")] not in ("Future", "Await", "RRef"):
+        return ListType(parsed(text[: text.rindex("[")]))
+    name, _, inside = text[:-1].replace("[", "(", text.startswith(("Future[", "Await[", "RRef["))).partition("(")
+    of = {
+        "": TupleType,
+        "Union": UnionType,
+        "Dict": DictType,
+        "Future": FutureType,
+        "Await": AwaitType,
+        "RRef": RRefType,
+    }
+    if text.endswith((")", "]")) and name in of:
+        parts, depth, start = [], 0, 0
+        for i, c in enumerate(inside):
+            depth += (c in "([") - (c in ")]")
+            if c == "," and depth == 0:
+                parts.append(parsed(inside[start:i]))
+                start = i + 1
+        if inside.strip():
+            parts.append(parsed(inside[start:]))
+        return of[name](parts) if name in ("", "Union") else of[name](*parts)
+    return ClassType(text)
 
 
 NAMES = sorted(

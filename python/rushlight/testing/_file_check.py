@@ -103,7 +103,9 @@ class FileCheck:
         elif kind == "next":
             line = text.find("\n", at)
             at = stop if line < 0 else line + 1
-            stop = text.find("\n", at) if "\n" in text[at:] else stop
+            found = text.find(what, at)
+            if found >= 0:
+                self._refuse(text, ["\n"], at, found)
         if kind == "regex":
             match = re.compile(what).search(text, at)
             if match:

@@ -154,7 +154,9 @@ bool value_less(const IValue& a, const IValue& b) {
     call(*item, &less, &truth);
     return truth.to_bool();
   }
-  throw TypeError(str("'<' is not supported between values of type '", a.type(), "' and '", b.type(), "'"));
+  throw TypeError(str("'<' is not supported between values of type '", a.type(), "' and '", b.type(), "'",
+                      a.type()->kind() == b.type()->kind() ? ": they are not sortable" : "",
+                      ". Only values of same type can be compared"));
 }
 
 SliceRange slice_range(int64_t n, const IValue& start, const IValue& stop, int64_t step) {

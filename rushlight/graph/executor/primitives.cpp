@@ -149,6 +149,8 @@ const Entry kEntries[] = {
     RL_P("prim::NumToTensor.bool(bool a) -> Tensor", plain_number(a[0].to_scalar())),
     RL_P("aten::size(Tensor self) -> int[]", a[0].tensor().sizes()),
     RL_P("aten::size.int(Tensor self, int dim) -> int", a[0].tensor().size(a[1].to_int())),
+    RL_P("aten::_infer_size(int[] a, int[] b) -> int[]",
+         IntArrayRef(broadcast_shapes(a[0].int_list(), a[1].int_list())).vec()),
     RL_P("aten::stride(Tensor self) -> int[]", a[0].tensor().strides()),
     RL_P("aten::stride.int(Tensor self, int dim) -> int", a[0].tensor().stride(a[1].to_int())),
     RL_P("aten::dim(Tensor self) -> int", a[0].tensor().dim()),
