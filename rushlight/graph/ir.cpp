@@ -35,6 +35,9 @@ bool Value::replace_uses_with(Value* other, const std::function<bool(const Use&)
 
 // ---- nodes ----
 
+// The place of a block's return node while the places of its nodes say nothing.
+static constexpr int64_t kUnnumbered = -1;
+
 const IValue& Node::attribute(const std::string& name) const {
   auto found = attributes_.find(name);
   RL_INVARIANT(found != attributes_.end(), kind_, " has no attribute ", name);
@@ -93,7 +96,7 @@ Node* Node::insert_before(Node* place) {
   previous_ = place->previous_;
   if (previous_) previous_->next_ = this;
   place->previous_ = this;
-  if (!previous_ || !owner_) return this;
+  if (!previous_ || !owner_ || owner_->return_->place_ == kUnnumbered) return this;
   const int64_t after = previous_->place_;
   if (place == owner_->return_) {
     place_ = after + kGap;
@@ -101,7 +104,7 @@ Node* Node::insert_before(Node* place) {
   } else if (place->place_ - after > 1) {
     place_ = after + (place->place_ - after) / 2;
   } else {
-    owner_->number();
+    owner_->return_->place_ = kUnnumbered;  // many come here, one after the other: the next question numbers them
   }
   return this;
 }
@@ -123,7 +126,11 @@ void Node::destroy() {
   remove_all_inputs();
   unlink();
 }
-bool Node::is_before(const Node* b) const { return owner_ && owner_ == b->owner_ && place_ < b->place_; }
+bool Node::is_before(const Node* b) const {
+  if (!owner_ || owner_ != b->owner_) return false;
+  if (owner_->return_->place_ == kUnnumbered) owner_->number();
+  return place_ < b->place_;
+}
 
 void Block::number() {
   int64_t at = 0;

@@ -483,7 +483,8 @@ class Writer {
     int exits = 0;
     for (const graph::Use& u : n->input()->uses())
       if (u.user->is("prim::Exit")) exit = u.user, exits++;
-    bool whole = exits == 1 && exit->owner() == n->owner() && n->is_before(exit);
+    bool whole = false;  // asked without is_before(), which may number the nodes: others may read the graph now
+    for (const Node* at = n->next(); exits == 1 && at; at = at->next()) whole |= at == exit;
     std::string object = use(n->input()), name = n->output()->has_uses() || !whole ? fresh(n->output()) : "";
     if (!whole) return line(name + " = " + object + ".__enter__()");
     line("with " + object + (name.empty() ? "" : " as " + name) + ":");

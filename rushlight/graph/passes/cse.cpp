@@ -45,7 +45,7 @@ class Seen {
 
 class Eliminator {
  public:
-  explicit Eliminator(Graph& graph) : aliases_(graph) {}
+  Eliminator(Graph& graph, bool constants) : aliases_(graph), constants_(constants) {}
 
   bool run(Block& b, Seen& seen) {
     bool changed = false;
@@ -53,7 +53,7 @@ class Eliminator {
     for (Node* n : b) {
       for (Block* inner : n->blocks()) changed |= run(*inner, seen);
       if (sets_mode(*n)) seen.keep(0);  // the same operator with and without gradients gives different results
-      if (!is_pure(*n) || n->outputs().empty() || !may_share(*n)) continue;
+      if (!is_pure(*n) || (n->is("prim::Constant") && !constants_) || n->outputs().empty() || !may_share(*n)) continue;
       // The last one: what is written to before may have changed since the first.
       Seen::Alike& alike = seen.alike(*n);
       auto found = std::find_if(alike.rbegin(), alike.rend(), [&](const Node* s) { return same(*s, *n); });
@@ -82,13 +82,18 @@ class Eliminator {
     });
   }
   AliasSets aliases_;
+  bool constants_;
 };
 
 }  // namespace
 
 bool eliminate_common(Graph& graph) {
   Seen seen;
-  return Eliminator(graph).run(*graph.block(), seen);
+  return Eliminator(graph, false).run(*graph.block(), seen);
+}
+bool eliminate_common_constants(Graph& graph) {
+  Seen seen;
+  return Eliminator(graph, true).run(*graph.block(), seen);
 }
 
 }  // namespace rushlight::graph

@@ -70,7 +70,7 @@ const Pass* find_pass(std::string_view name) {
   static const Pass all[] = {
       {"inline", inline_calls},
       {"dce", [](Graph& g) { return resolved(g), eliminate_dead(g); }},
-      {"cse", [](Graph& g) { return resolved(g), eliminate_common(g); }},
+      {"cse", [](Graph& g) { return resolved(g), eliminate_common_constants(g); }},
       {"constant_propagation", [](Graph& g) { return resolved(g), then_dead(propagate_constants(g), g); }},
       {"constant_propagation_immutable_types",
        [](Graph& g) { return resolved(g), then_dead(propagate_constants(g, true), g); }},

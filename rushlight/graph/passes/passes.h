@@ -24,6 +24,8 @@ bool peephole(Graph& graph, bool facts = false);
 bool simplify_tuples(Graph& graph);
 // Of nodes that compute the same, one stays.
 bool eliminate_common(Graph& graph);
+// And of equal constants: no part of optimize(), which pools them when the rest is done.
+bool eliminate_common_constants(Graph& graph);
 // Nodes that nothing uses and nobody would miss go.
 bool eliminate_dead(Graph& graph);
 
