@@ -54,8 +54,8 @@ std::string Type::schema_text() const {
   if (kind_ == Kind::Number) return "Scalar";
   if (kind_ == Kind::List) return element()->schema_text() + "[]";
   if (kind_ == Kind::Optional) return element()->schema_text() + "?";
-  if (kind_ == Kind::Future && !contained_.empty())  // graphs print them so
-    return fields_.empty() ? "Future[" + element()->schema_text() + "]" : "Await(" + element()->schema_text() + ")";
+  if (kind_ == Kind::Future && !contained_.empty())
+    return (fields_.empty() ? "Future(" : "Await(") + element()->schema_text() + ")";
   if (kind_ == Kind::Dict) return "Dict(" + contained_[0]->schema_text() + ", " + contained_[1]->schema_text() + ")";
   if (kind_ == Kind::Tuple || kind_ == Kind::Union) {
     std::string out = kind_ == Kind::Union ? "Union(" : "(";

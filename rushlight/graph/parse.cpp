@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "rushlight/dispatch/boxing.h"
+#include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
 
@@ -174,8 +175,35 @@ class Parser {
     return out;
   }
 
+  // [int[]] of prim::isinstance: a type.
+  std::string tested() {
+    expect("[");
+    size_t start = at_;
+    for (int depth = 1; at_ < text_.size() && (depth += (text_[at_] == '[') - (text_[at_] == ']')) > 0;) at_++;
+    std::string type(text_.substr(start, at_ - start));
+    expect("]");
+    if (type.starts_with("Enum<") && type.ends_with(">")) type = type.substr(5, type.size() - 6);
+    return type;
+  }
+  // annotate(List[int], []): a list whose items may not say of what type it is.
+  IValue annotated() {
+    skip();
+    size_t start = at_;
+    for (int depth = 0; at_ < text_.size() && (text_[at_] != ',' || depth > 0); at_++)
+      depth += (text_[at_] == '[') - (text_[at_] == ']');
+    const TypePtr type = parse_schema_type(std::string(text_.substr(start, at_ - start)));
+    expect(",");
+    IValue given = attribute_value();
+    expect(")");
+    if (!type->is(Type::Kind::List) || !given.is_any_list()) fail("a list of that type");
+    std::vector<IValue> items;
+    for (size_t i = 0; i < list_size(given); i++) items.push_back(list_get(given, i));
+    return make_list(type->element(), std::move(items));
+  }
+
   IValue attribute_value() {
     skip();
+    if (take("annotate(")) return annotated();
     if (take("\"")) {
       std::string s;
       for (; at_ < text_.size() && text_[at_] != '"'; at_++) {
@@ -250,7 +278,8 @@ class Parser {
         while (!take("]")) {
           std::string name = word();
           expect("=");
-          n->set_attribute(name, attribute_value());
+          if (n->is("prim::isinstance") && name == "types") n->set_attribute("type", tested());
+          else n->set_attribute(name, attribute_value());
           take(",");
         }
       for (Value* v : operands()) n->add_input(v);

@@ -157,9 +157,11 @@ class Printer {
       const bool member = n->is("prim::GetAttr") && is_enum(n->input()->type());
       out_ += !member ? n->kind() : n->attribute("name").to_string() == "name" ? "prim::EnumName" : "prim::EnumValue";
       std::string attributes;
-      for (const auto& [name, v] : n->attributes())
-        if (!member && !v.is_capsule())  // what it holds has no text
-          attributes += (attributes.empty() ? "" : ", ") + name + "=" + value_text(v);
+      if (n->is("prim::isinstance")) attributes = "types=[" + type_name(tested_type(*n)) + "]";
+      else
+        for (const auto& [name, v] : n->attributes())
+          if (!member && !v.is_capsule())  // what it holds has no text
+            attributes += (attributes.empty() ? "" : ", ") + name + "=" + value_text(v);
       if (!attributes.empty()) out_ += "[" + attributes + "]";
       out_ += list(n->inputs());
       if (locations_ && !n->location.file.empty()) out_ += " # " + place(n->location);

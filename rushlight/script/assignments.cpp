@@ -27,7 +27,8 @@ SugaredPtr Lowering::lookup(const std::string& name, const Range& range) {
   fail(range, str("undefined value ", name));
 }
 
-void Lowering::assign(const Range&, const std::string& name, SugaredPtr value) {
+void Lowering::assign(const Range& range, const std::string& name, SugaredPtr value) {
+  if (name == "self" && !self_.empty()) fail(range, "Cannot re-assign 'self': it is the object whose method this is");
   if (auto* simple = dynamic_cast<SimpleValue*>(value.get());
       simple && simple->value->name().empty() && name[0] != '$' && name != "_")
     simple->value->set_name(name);
@@ -136,7 +137,10 @@ void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
       return;
     }
     default:
-      fail(range, "unexpected expression on the left-hand side of an assignment: nothing can be assigned to this");
+      fail(range,
+           "unexpected expression on the left-hand side of an assignment: nothing can be assigned to this. Cannot pack "
+           "a tuple into a "
+           "non-variable");
   }
 }
 

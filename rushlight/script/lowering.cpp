@@ -107,6 +107,7 @@ void Lowering::function(const Stmt& def, graph::Function& into, const TypePtr& s
   Scope top;
   scope_ = &top;
   name_ = into.name;
+  if (self_type) self_ = def.params[0].name;
   Schema& schema = into.schema;
   schema.name = into.name;
   for (size_t i = 0; i < def.params.size(); i++) {

@@ -148,6 +148,7 @@ class Lowering {
   Resolver& resolver_;
   Scope* scope_ = nullptr;
   std::string name_;                                    // of the function
+  std::string self_;                                    // of a method: the name of its first parameter
   std::shared_ptr<const graph::Location> called_from_;  // of an inlined one, where the call stands
   TypePtr return_type_;                                 // declared, or of the returns that were seen
   bool result_declared_ = false;

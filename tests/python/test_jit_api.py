@@ -2,6 +2,7 @@
 
 import io
 import threading
+import types
 
 import pytest
 import torch as reference
@@ -317,6 +318,7 @@ HOOKS = {
     "wrong inner types.*Tuple.int": (True, lambda: hook_of("self, input: Tuple[int]", "Tensor")),
     "returned the wrong type of: 'int'": (True, lambda: hook_of("self, input: Tuple[Tensor]", "int")),
     "exactly 3 inputs but it had 2": (False, lambda: hook_of("self, input: Tuple[Tensor]", "Tensor")),
+    "missing a return annotation": (True, lambda: hook_of("self, input: Tuple[Tensor]", "")),
     "wrong type for the output argument": (False, lambda: hook_of("self, input: Tuple[Tensor], output: int", "int")),
 }
 
@@ -324,7 +326,8 @@ HOOKS = {
 def hook_of(parameters: str, result: str):
     import linecache
 
-    text = f"def hook({parameters}) -> {result}:\n    raise RuntimeError('never called')\n"
+    body = "raise RuntimeError('never called')" if result else "return 1"
+    text = f"def hook({parameters}){f' -> {result}' if result else ''}:\n    {body}\n"
     file = f"<hook {parameters} {result}>"
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
     names = {"Tuple": tuple, "Tensor": torch.Tensor}
@@ -352,3 +355,74 @@ def test_checks_of_the_next_line():
     for text in ("ab", "a\n\nb"):
         with pytest.raises(RuntimeError, match="FileCheck"):
             check().check("a").check_next("b").run(text)
+
+
+class Low(nn.Module):
+    def forward(self, x):
+        return self.high(x) * 2
+
+
+class High(Low):
+    def __init__(self):
+        super().__init__()
+        self.forward = types.MethodType(Low.forward, self)
+
+    def high(self, x):
+        return x + 1
+
+    def forward(self, x):
+        raise NotImplementedError
+
+
+def test_a_forward_that_the_object_has_of_its_own():
+    assert torch.jit.script(High())(torch.ones(1)).tolist() == High()(torch.ones(1)).tolist() == [4]
+
+
+class Exports(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.n = 3
+        self.scale = nn.Parameter(torch.full((1,), 2.0))
+
+    def forward(self, x):
+        return x * self.scale
+
+    def twice(self, x: int) -> int:
+        return 2 * x
+
+    @torch.jit.export
+    def count(self, x: int) -> int:
+        return self.n + self.twice(x) + int(self.scale)
+
+
+def test_a_trace_keeps_exported_methods():
+    traced = torch.jit.trace(nn.Sequential(Exports()), torch.ones(1))
+    again = torch.jit.load(io.BytesIO(traced.save_to_buffer()))
+    for m in (traced, again):
+        assert m(torch.ones(1)).tolist() == [2] and getattr(m, "0").count(4) == 13
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((1,), "Type 'int' cannot be traced"),
+        ((torch.ones(1), None), "Type 'NoneType' cannot be traced"),
+        (([],), "must have elements"),
+        (({},), "must have entries"),
+        (([torch.ones(1), (torch.ones(1),)],), "one consistent type, got Tensor and tuple"),
+    ],
+)
+def test_inputs_that_a_trace_can_not_follow(given, message):
+    with pytest.raises(RuntimeError, match=message):
+        torch.jit.trace(lambda *x: torch.ones(1), given)
+
+
+def test_self_is_not_assigned_to():
+    class Net(nn.Module):
+        def forward(self, x):
+            for _ in range(2):
+                self = x
+            return self
+
+    with pytest.raises(RuntimeError, match="Cannot re-assign 'self'"):
+        torch.jit.script(Net())

@@ -252,3 +252,19 @@ def test_nodes_that_draw():
         return torch.rand_like(x) + x.relu()
 
     assert [n.kind() for n in f.graph.nodes() if n.isNondeterministic()] == ["aten::rand_like"]
+
+
+def test_types_and_lists_in_the_text():
+    @torch.jit.script
+    def f(x: typing.Any):
+        return isinstance(x, (int, list[str]))
+
+    text = str(f.graph)
+    assert "prim::isinstance[types=[int]]" in text and "prim::isinstance[types=[str[]]]" in text
+    assert torch._C._create_function_from_graph("f", torch._C.parse_ir(text))(["a"])
+    empty = torch._C.parse_ir(
+        "graph():\n  %0 : float[] = prim::Constant[value=annotate(List[float], [])]()\n  return (%0)\n"
+    )
+    assert torch._C._create_function_from_graph("f", empty)() == []
+    future = torch._C.parse_ir("graph(%x : Dict(int, Future(int))):\n  return (%x)\n")
+    assert str(future).startswith("graph(%x : Dict(int, Future(int))):")

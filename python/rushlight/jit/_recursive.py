@@ -20,6 +20,7 @@ from ._resolver import (
     _PLAIN,
     _Bound,
     _class_name,
+    _hints_of_function,
     _is_constant,
     _is_open,
     _names,
@@ -130,6 +131,11 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
             "(This attribute exists on the Python module, but this attribute was ignored during compilation: "
             "__jit_ignored_attributes__ names it)"
         )
+    replaced = {}  # methods that the object has of its own: self.forward = types.MethodType(other, self)
+    for name, value in vars(module).items():
+        if isinstance(value, types.MethodType) and value.__self__ is module and name in functions:
+            del functions[name]
+            replaced[name] = functions["$own " + name] = ("", value.__func__)  # tells classes apart
     for name, (role, fn) in _members(cls).items():
         if name not in taken and name not in constants:
             functions.setdefault(name, (role, fn))
@@ -146,7 +152,8 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
 
     def describe() -> tuple[str, list[tuple]]:
         methods: list[tuple] = []
-        for name, fn in _methods_of(cls).items():
+        own = {name: fn for name, (_, fn) in replaced.items()}
+        for name, fn in {**_methods_of(cls), **own}.items():
             if name in functions:
                 continue
             try:
@@ -219,15 +226,28 @@ def _check_hooks(compiled: Any, cls: type, hooks: dict[str, list[Any]]) -> None:
                 )
             result = schema.returns[0].type
             if pre:
+                if len(taken) == 1 and isinstance(taken[0], TupleType) and _fits(result, taken[0]):
+                    raise RuntimeError(
+                        f"{what} returned the wrong type of: '{result}'. When forward has a single tuple input argument, the return needs "
+                        f"to be 'None' or a nested tuple containing forward's input tuple argument as in: '{TupleType(taken)}'"
+                    )
                 fits = [TupleType(taken), *(taken if len(taken) == 1 else [])]
                 if not isinstance(result, NoneType) and not any(_fits(result, t) for t in fits):
+                    if "return" not in _hints_of_function(fn):
+                        raise RuntimeError(
+                            f"{what} is missing a return annotation. Return annotations are required, please add one. It gives "
+                            f"'{result}', and should give {' or '.join(map(str, fits))}, or None"
+                        )
                     raise RuntimeError(
                         f"{what} returned the wrong type of: '{result}'. It should give {' or '.join(map(str, fits))}, or None"
                     )
             elif not given.isSubtypeOf(schema.arguments[2].type):
                 raise RuntimeError(
-                    f"{what} has the wrong type for the output argument. Received type: '{schema.arguments[2].type}'. {wanted}"
+                    f"{what} has the wrong type for the output argument. Received type: '{schema.arguments[2].type}'. "
+                    f"Expected type: '{given}'. {wanted}"
                 )
+            else:
+                given = result if not isinstance(result, NoneType) else given  # what the next one gets
 
 
 def _fits(result: Any, wanted: Any) -> bool:

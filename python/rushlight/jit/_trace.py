@@ -14,7 +14,8 @@ from typing import Any
 from .. import _C
 from ..nn import Module
 from . import _state
-from ._resolver import _class_name
+from ._recursive import _INTERNAL, _methods_of
+from ._resolver import _class_name, _names, _resolve, _source
 from ._script import RecursiveScriptModule, ScriptFunction, ScriptModule
 from ._types import TensorType
 
@@ -108,6 +109,35 @@ def _check_containers(value: Any) -> None:
             _check_containers(item)
 
 
+def _check_traceable(value: Any) -> None:
+    """Raises RuntimeError for an input that a trace could not follow: anything but tensors, and containers of one kind of them."""
+    if isinstance(value, _C.Tensor):
+        return
+    if isinstance(value, tuple):
+        for item in value:
+            _check_traceable(item)
+        return
+    if not isinstance(value, (list, dict)):
+        raise RuntimeError(
+            f"Type '{type(value).__name__}' cannot be traced. Only Tensors and (possibly nested) Lists, Dicts, and Tuples of Tensors can "
+            "be traced; what else a function needs can be bound to it: lambda x: f(x, 3)"
+        )
+    items = list(value.values()) if isinstance(value, dict) else value
+    if not items:
+        raise RuntimeError(
+            f"{'Dictionary inputs must have entries' if isinstance(value, dict) else 'List trace inputs must have elements'}: their "
+            "type is found in them"
+        )
+    kinds = {type(item) for item in items}
+    if len(kinds) > 1 and not all(issubclass(kind, _C.Tensor) for kind in kinds):
+        names = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise RuntimeError(
+            f"{'Dictionary' if isinstance(value, dict) else 'List'} trace inputs must have items of one consistent type, got {names}"
+        )
+    for item in items:
+        _check_traceable(item)
+
+
 def _clone(value: Any) -> Any:
     """Inputs of their own, so that neither in-place operators nor the same tensor given twice confuse the trace."""
     if isinstance(value, _C.Tensor):
@@ -196,8 +226,21 @@ def _object_of(module: Module, path: tuple[str, ...], state: list, memo: dict[in
         if child is not None:
             slots.append((name, _object_of(child, (*path, name), state, memo, modules), "module"))
     if known is None:
-        name = _class_name(type(module))
-        known = memo[id(module)] = _C._make_object(lambda: (name, []), slots, {}, None, None)
+        name, methods = _class_name(type(module)), _methods_of(type(module))
+        exported = [key for key, fn in methods.items() if getattr(fn, "_torchscript_modifier", "") == "export"]
+        texts = []
+        if exported:  # which are compiled, and all that they call and read
+            for key, fn in methods.items():
+                if key != "forward":
+                    with contextlib.suppress(OSError):
+                        texts.append((key, *_source(fn), _names(fn)))
+            taken = {slot for slot, _, _ in slots}
+            for key, value in vars(module).items():
+                if key not in taken and key not in _INTERNAL and type(value) in (int, float, bool, str):
+                    slots.append((key, value, type(value).__name__))
+        known = memo[id(module)] = _C._make_object(lambda: (name, texts), slots, {}, _resolve if texts else None, None)
+        for key in exported:
+            known._method(key)
     return known
 
 
@@ -285,6 +328,8 @@ def _record(
             _check_containers(out)
         return out
 
+    for given in inputs:
+        _check_traceable(given)
     return _C._trace(called, _clone(inputs), names, holder, list(state), list(modules), name, out_of_place)
 
 

@@ -74,6 +74,11 @@ int64_t find(const IValue& list, const IValue& v) {
     if (values_equal(list_get(list, i), v)) return int64_t(i);
   return -1;
 }
+void remove(const IValue& list, const IValue& v) {
+  int64_t at = find(list, v);
+  RL_CHECK(ValueError, at >= 0, "list.remove(x): x not in list: it has no ", represented(v));
+  list_erase(list, size_t(at));
+}
 int64_t index(const IValue& list, const IValue& v) {
   int64_t at = find(list, v);
   RL_CHECK(ValueError, at >= 0, "'", represented(v), "' is not in list");
@@ -240,7 +245,7 @@ const Entry kEntries[] = {
     RL_DO("aten::extend.t(t[](a!) self, t[] other) -> ()", extend(a[0], a[1])),
     RL_DO("aten::insert.t(t[](a!) self, int idx, t el) -> ()", insert(a[0], a[1].to_int(), a[2])),
     RL_P("aten::pop.t(t[](a!) self, int idx=-1) -> t(*)", pop(a[0], a[1].to_int())),
-    RL_DO("aten::remove.t(t[](a!) self, t el) -> ()", list_erase(a[0], size_t(index(a[0], a[1])))),
+    RL_DO("aten::remove.t(t[](a!) self, t el) -> ()", remove(a[0], a[1])),
     RL_DO("aten::Delete.t(t[](a!) self, int idx) -> ()", list_erase(a[0], list_index(a[0], a[1].to_int()))),
     RL_DO("aten::clear.t(t[](a!) self) -> ()", clear(a[0])),
     RL_DO("aten::reverse.t(t[](a!) self) -> ()", reverse(a[0])),

@@ -148,6 +148,8 @@ bool value_less(const IValue& a, const IValue& b) {
     return x.size() < y.size();
   }
   if (a.is_tensor() && b.is_tensor()) {
+    RL_CHECK(RuntimeError, a.tensor().numel() == 1 && b.tensor().numel() == 1,
+             "Boolean value of Tensor with more than one value is ambiguous: only tensors of one element are sorted");
     static const Op *lt = OpTable::get().find("lt.Tensor"), *item = OpTable::get().find("item");
     IValue args[] = {IValue::borrow(a), IValue::borrow(b)}, less, truth;
     call(*lt, args, &less);
