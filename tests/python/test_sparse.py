@@ -994,3 +994,11 @@ def test_functions_with_sparse_results_are_checked():
 
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):
         check(Wrong.apply, rl.rand(2, dtype=rl.float64, requires_grad=True))
+
+
+@pytest.mark.parametrize("layout", ["to_sparse", "to_sparse_csr"])
+def test_a_dense_tensor_times_a_sparse_one_in_place(layout):
+    x, s = rl.randn(3, 4), rl.eye(3, 4) * 2
+    expected = x * s
+    same = x.mul_(getattr(s, layout)())
+    assert same is x and x.layout == rl.strided and rl.equal(x, expected)

@@ -9,6 +9,7 @@
 #include "rushlight/fn/item.h"
 #include "rushlight/fn/sum.h"
 #include "rushlight/fn/to.h"
+#include "rushlight/fn/to_dense.h"
 #include "rushlight/ops/sparse/sparse.h"
 
 namespace rushlight {
@@ -30,7 +31,7 @@ void run_sparse_form(const Op& op, IValue* args, IValue* rets, void (*form)(IVal
            given.sizes(), " doesn't match the broadcast shape ", result.sizes());
   if (given.impl()->parts() && given.layout() == result.layout() && given.dtype() == result.dtype())
     _sparse_assign_(given, result);
-  else copy_(given, result);
+  else copy_(given, result.impl()->parts() && !given.impl()->parts() ? to_dense(result) : result);
   rets[0] = IValue(args[at]);
 }
 
