@@ -587,9 +587,14 @@ std::string explain_mismatch(const Overload& o, PyObject* const* args, Py_ssize_
   const Argument* a = m.parameter >= 0 ? o.params[size_t(m.parameter)].arg : nullptr;
   switch (m.kind) {
     case Misfit::Kind::None: break;
-    case Misfit::Kind::TooMany:
-      return str(name, "() expected at most ", c.places(), " argument(s) but received ", nargs,
-                 " argument(s). Declaration: ", text);
+    case Misfit::Kind::TooMany: {
+      const Py_ssize_t all = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+      if (size_t(all) > schema.args.size())
+        return str(name, "() expected at most ", schema.args.size(), " argument(s) but received ", all,
+                   " argument(s). Declaration: ", text);
+      return str(name, "() takes ", c.places(), " positional argument(s) but ", nargs,
+                 " was/were given.  Declaration: ", text);
+    }
     case Misfit::Kind::Type: {
       PyObject* value = args[m.argument];
       Object shown{PyObject_Str(value)};
