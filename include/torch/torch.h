@@ -25,6 +25,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "rushlight/api/namespaces.h"
 #include "rushlight/data/dataloader.h"
 #include "rushlight/nn/nn.h"
 #include "rushlight/optim/optim.h"

@@ -45,7 +45,3 @@ std::string to_string(const T& v) {
 namespace caffe2 {
 using rushlight::api::TypeMeta;
 }
-// torch::linalg::det(x) is torch::linalg_det(x), and so on.
-namespace rushlight::api {
-#include "rushlight/torch_namespaces.inc"
-}

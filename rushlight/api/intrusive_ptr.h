@@ -61,7 +61,11 @@ class intrusive_ptr {
   using element_type = T;
   intrusive_ptr() noexcept = default;
   intrusive_ptr(std::nullptr_t) noexcept {}
-  explicit intrusive_ptr(std::unique_ptr<T> p) noexcept : p_(p.release()) { retain(); }
+  // A template, so that the unique_ptr of each T is compiled where one is used only.
+  template <class U, require<std::is_convertible_v<U*, T*>> = 0>
+  explicit intrusive_ptr(std::unique_ptr<U> p) noexcept : p_(p.release()) {
+    retain();
+  }
   // Takes over an owner that was counted before.
   intrusive_ptr(T* p, raw::DontIncreaseRefcount) noexcept : p_(p) {}
   intrusive_ptr(const intrusive_ptr& o) noexcept : p_(o.p_) { retain(); }

@@ -51,6 +51,7 @@ Tensor scalar_to_tensor(const Scalar& s, Device device) {
   return api::scalar_tensor(s, TensorOptions(s.type()).device(device));
 }
 
+DimVector infer_size_dimvector(IntArrayRef a, IntArrayRef b) { return infer_size(a, b); }
 std::vector<int64_t> infer_size(IntArrayRef a, IntArrayRef b) {
   Dims d = broadcast_shapes(a, b);
   return IntArrayRef(d).vec();

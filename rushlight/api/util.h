@@ -220,7 +220,7 @@ Tensor scalar_to_tensor(const Scalar& s, Device device = kCPU);
 
 // What both broadcast to.
 std::vector<int64_t> infer_size(IntArrayRef a, IntArrayRef b);
-inline DimVector infer_size_dimvector(IntArrayRef a, IntArrayRef b) { return infer_size(a, b); }
+DimVector infer_size_dimvector(IntArrayRef a, IntArrayRef b);
 // `shape` with its -1 replaced, for a tensor of so many elements.
 std::vector<int64_t> infer_size(IntArrayRef shape, int64_t numel);
 inline int64_t maybe_wrap_dim(int64_t dim, int64_t dims, bool /*wrap_scalar*/ = true) {

@@ -8,7 +8,10 @@
 #include <c10/util/tempfile.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/mobile/import.h>
+#include <torch/fft.h>
+#include <torch/linalg.h>
 #include <torch/script.h>
+#include <torch/special.h>
 
 #include <fstream>
 #include <thread>
