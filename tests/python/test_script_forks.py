@@ -49,7 +49,7 @@ def test_graph_and_code():
         return torch.jit.wait(task) + x
 
     s = torch.jit.script(f)
-    assert "Future[Tensor] = prim::fork(" in str(s.graph) and "aten::wait(" in str(s.graph)
+    assert "Future(Tensor) = prim::fork(" in str(s.graph) and "aten::wait(" in str(s.graph)
     assert "fork(__forked_function)" in s.code and "torch.wait(" in s.code
     assert s(torch.ones(2)).tolist() == [4, 4]
     again = torch.jit.CompilationUnit(s.code)  # the text compiles to the same

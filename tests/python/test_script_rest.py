@@ -377,7 +377,7 @@ def test_a_schema_has_parts():
     assert schema.arguments[1].N == 2 and len(schema.returns) == 1
     assert s(torch.ones(1), 3.0)[0].tolist() == [6]
     method = torch.jit.script(nn.ReLU()).forward.schema
-    assert method.arguments[0].type.endswith("ReLU") and method.arguments[1].type == "Tensor"
+    assert str(method.arguments[0].type).endswith("ReLU") and str(method.arguments[1].type) == "Tensor"
 
 
 def test_operators_of_a_module_have_their_overloads():
