@@ -1002,3 +1002,11 @@ def test_a_dense_tensor_times_a_sparse_one_in_place(layout):
     expected = x * s
     same = x.mul_(getattr(s, layout)())
     assert same is x and x.layout == rl.strided and rl.equal(x, expected)
+
+
+def test_a_sparse_number_weighs_as_a_number():
+    s, n = rl.tensor([[0, 3], [2, 0]], dtype=rl.int8).to_sparse(), rl.tensor(2).to_sparse()
+    for product in (s * n, n * s):
+        assert product.dtype == rl.int8 and product.to_dense().tolist() == [[0, 6], [4, 0]]
+    small = rl.tensor(3, dtype=rl.int8).to_sparse()
+    assert (n * n).to_dense().item() == 4 and (small * n).dtype == (n * small).dtype == rl.int64

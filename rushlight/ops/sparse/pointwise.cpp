@@ -1,6 +1,7 @@
 // Sparse tensors in sums, products and quotients. Pointwise operators of one sparse tensor that keep 0 need nothing here.
 #include "rushlight/fn/_indices.h"
 #include "rushlight/fn/_sparse_pick.h"
+#include "rushlight/fn/_sparse_to.h"
 #include "rushlight/fn/cat.h"
 #include "rushlight/fn/coalesce.h"
 #include "rushlight/fn/expand.h"
@@ -109,7 +110,16 @@ Tensor sparse_sub(const Tensor& self, const Tensor& other, const Scalar& alpha) 
 }
 
 Tensor sparse_mul(const Tensor& self, const Tensor& other) {
-  if (is_sparse(self) && is_sparse(other)) return mul_sparse(self, other);
+  if (is_sparse(self) && is_sparse(other)) {
+    // One without dimensions is a number, and weighs as one in the result's dtype.
+    if (self.dim() == 0 && (other.dim() > 0 || coo_of(other, false).count() > coo_of(self, false).count()))
+      return sparse_mul(other, self);
+    if (other.dim() == 0) {
+      const bool both = self.dim() == 0 && self.dtype() != other.dtype();
+      return sparse_mul(both ? _sparse_to(self, promote_types(self.dtype(), other.dtype())) : self, to_dense(other));
+    }
+    return mul_sparse(self, other);
+  }
   const Tensor &given = is_sparse(self) ? self : other, &dense = is_sparse(self) ? other : self;
   if (is_number(dense)) {
     Coo c = coo_of(given, false);
