@@ -13,6 +13,8 @@ from . import _plugins as plugins
 from . import _protobuf as pb
 from ._media import encode_gif, encode_png, encode_wav
 from ._record import RecordWriter
+from .summary import scalar as scalar_summary
+from .summary import text as text_summary
 
 __all__ = ["FileWriter", "SummaryWriter"]
 
@@ -62,10 +64,6 @@ class FileWriter:
 
     def close(self) -> None:
         self._records.close()
-
-
-def _number(value: Any) -> float:
-    return float(value.item() if hasattr(value, "item") else value)
 
 
 def _array(value: Any) -> Any:
@@ -249,9 +247,7 @@ class SummaryWriter:
             new_style: as a tensor for the plugin "scalars".
             double_precision: so, and in float64.
         """
-        summary = pb.scalar(
-            tag, _number(scalar_value), new_style=new_style or double_precision, double_precision=double_precision
-        )
+        summary = scalar_summary(tag, scalar_value, new_style=new_style, double_precision=double_precision)
         self._get_file_writer().add_summary(summary, global_step, walltime)
 
     def add_tensor(
@@ -276,14 +272,13 @@ class SummaryWriter:
             folder = os.path.join(self.log_dir, main_tag.replace("/", "_") + "_" + tag)
             if folder not in self.all_writers:
                 self.all_writers[folder] = self._open(folder)
-            self.all_writers[folder].add_summary(pb.scalar(main_tag, _number(number)), global_step, when)
+            self.all_writers[folder].add_summary(scalar_summary(main_tag, number), global_step, when)
 
     def add_text(
         self, tag: str, text_string: str, global_step: int | None = None, walltime: float | None = None
     ) -> None:
         """Adds a text, shown as Markdown."""
-        summary = pb.string_tensor(tag + "/text_summary", [text_string], "text")
-        self._get_file_writer().add_summary(summary, global_step, walltime)
+        self._get_file_writer().add_summary(text_summary(tag, text_string), global_step, walltime)
 
     def add_histogram(
         self,
