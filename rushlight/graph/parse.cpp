@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "rushlight/dispatch/boxing.h"
+#include "rushlight/graph/escapes.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/graph/generics.h"
@@ -207,10 +208,9 @@ class Parser {
     if (take("\"")) {
       std::string s;
       for (; at_ < text_.size() && text_[at_] != '"'; at_++) {
-        static constexpr std::string_view plain = "\n\t\r\a\b\f\v", letters = "ntrabfv";
         if (text_[at_] == '\\' && at_ + 1 < text_.size()) {
-          size_t at = letters.find(text_[++at_]);
-          s += at == letters.npos ? text_[at_] : plain[at];
+          size_t at = kEscapes.find(text_[++at_]);
+          s += at == kEscapes.npos ? text_[at_] : kEscaped[at];
         } else {
           s += text_[at_];
         }

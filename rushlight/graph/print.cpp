@@ -2,6 +2,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "rushlight/graph/escapes.h"
 #include "rushlight/graph/ir.h"
 #include "rushlight/graph/named_tuple.h"
 #include "rushlight/kernels/dispatch.h"
@@ -12,8 +13,7 @@ namespace {
 std::string quoted(std::string_view s) {
   std::string out = "\"";
   for (char c : s) {
-    static constexpr std::string_view plain = "\n\t\r\a\b\f\v\"\\", letters = "ntrabfv\"\\";
-    if (size_t at = plain.find(c); at != plain.npos) (out += '\\') += letters[at];
+    if (size_t at = kEscaped.find(c); at != kEscaped.npos) (out += '\\') += kEscapes[at];
     else out += c;
   }
   return out + "\"";
