@@ -407,13 +407,10 @@ def front_end(schema: Schema, method: bool, shown: str = "") -> str:
     )
 
 
-def in_place(schema: Schema) -> bool:
-    return schema.name.endswith("_") and not schema.name.endswith("__") and schema.returns == ["Tensor"]
-
-
 def writes(schema: Schema) -> bool:
     """To one tensor, its first argument, which is also the result: a reference to it."""
-    return schema.returns == ["Tensor"] and (schema.kind == "out" or in_place(schema))
+    in_place = schema.name.endswith("_") and not schema.name.endswith("__")
+    return schema.returns == ["Tensor"] and (schema.kind == "out" or in_place)
 
 
 def with_defaults(params: list[tuple[str, str]]) -> str:

@@ -184,9 +184,6 @@ int64_t checked_extent(IntArrayRef sizes, IntArrayRef strides, int64_t offset, D
            offset, ": strides and offset must not be negative, nor reach beyond 64 bits");
   return bytes;
 }
-}  // namespace
-
-namespace {
 // There is one CPU, and one device without data: a tensor of "cpu:0" is on "cpu".
 Device place(Device d) { return d.is_cpu() || d.is_meta() ? Device{d.type, -1} : d; }
 }  // namespace

@@ -175,8 +175,6 @@ class _DelayedError(Function):
 
     generate_vmap_rule = True
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(message: str, *tensors: Any) -> Any:
         return tuple(t.view_as(t) for t in tensors)
