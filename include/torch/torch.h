@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "rushlight/api/namespaces.h"
+#include "rushlight/api/tensor_impl.h"
 #include "rushlight/data/dataloader.h"
 #include "rushlight/nn/nn.h"
 #include "rushlight/optim/optim.h"

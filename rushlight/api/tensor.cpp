@@ -205,15 +205,6 @@ DeprecatedTypeProperties& Tensor::type() const {
 MemoryFormat Tensor::suggest_memory_format() const {
   return defined() && channels_come_last(*this) ? channels_last_format(dim()) : MemoryFormat::Contiguous;
 }
-TensorImpl::VersionCounter TensorImpl::version_counter() const {
-  RL_CHECK(RuntimeError, !is_inference(), "Inference tensors do not track version counter.");
-  return {impl().version()};
-}
-void TensorImpl::bump_version() {
-  RL_CHECK(RuntimeError, !is_inference() || thread_state.inference_mode,
-           "Inplace update to inference tensor outside InferenceMode is not allowed.");
-  if (!is_inference()) reinterpret_cast<rushlight::TensorImpl*>(this)->bump_version();
-}
 std::string Tensor::toString() const { return defined() ? type().toString() : "UndefinedType"; }
 bool Tensor::is_nonzero() const {
   need("is_nonzero");
@@ -273,21 +264,6 @@ Tensor& Tensor::set_(const api::Storage& from, int64_t offset, IntArrayRef sizes
 Tensor Tensor::refine_names(DimnameList names) const {
   throw NotImplementedError(rushlight::str("refine_names: dimensions have no names here, got ", names.size(),
                                            "; use the dimensions' numbers"));
-}
-
-autograd::AutogradMetaInterface* TensorImpl::autograd_meta() const {
-  const rushlight::TensorImpl& t = impl();
-  if (!t.base() && !t.autograd) return nullptr;
-  static thread_local autograd::DifferentiableViewMeta shown;
-  shown.is_view = bool(t.base());
-  switch (t.view_kind()) {
-    case ViewKind::Tracked: shown.creation_meta = autograd::CreationMeta::DEFAULT; break;
-    case ViewKind::NoGrad: shown.creation_meta = autograd::CreationMeta::NO_GRAD_MODE; break;
-    case ViewKind::Inference: shown.creation_meta = autograd::CreationMeta::INFERENCE_MODE; break;
-    case ViewKind::OneOfMany: shown.creation_meta = autograd::CreationMeta::MULTI_OUTPUT_NODE; break;
-    case ViewKind::OfFunction: shown.creation_meta = autograd::CreationMeta::IN_CUSTOM_FUNCTION; break;
-  }
-  return &shown;
 }
 
 Context& globalContext() {

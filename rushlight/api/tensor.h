@@ -25,6 +25,11 @@ namespace rushlight::api {
 class Tensor;
 class TensorImpl;
 class Storage;
+struct BackendMeta;
+template <class T>
+class intrusive_ptr;
+template <>
+class intrusive_ptr<TensorImpl>;
 template <class T>
 class MaybeOwned;
 using TensorList = ArrayRef<Tensor>;
@@ -204,7 +209,12 @@ class Tensor : public rushlight::Tensor {
   bool is_alias_of(const Tensor& o) const {
     return need("is_alias_of").impl()->storage() == o.need("is_alias_of").impl()->storage();
   }
-  api::TensorImpl* unsafeGetTensorImpl() const { return reinterpret_cast<api::TensorImpl*>(impl()); }
+  // Never null: an undefined tensor has insides too, of no elements on the meta device, which refuse to be written to.
+  api::TensorImpl* unsafeGetTensorImpl() const {
+    return defined() ? reinterpret_cast<api::TensorImpl*>(impl()) : undefined_impl();
+  }
+  intrusive_ptr<api::TensorImpl> getIntrusivePtr() const;          // defined in api/tensor_impl.h
+  explicit Tensor(const intrusive_ptr<api::TensorImpl>& insides);  // defined in api/tensor_impl.h
   bool has_storage() const { return defined(); }
   bool has_names() const { return false; }
   // Throws NotImplementedError: dimensions have no names here.
@@ -379,6 +389,7 @@ class Tensor : public rushlight::Tensor {
 #undef RL_COMPOUND
 
  private:
+  static api::TensorImpl* undefined_impl();
   void unshare() const {
     if (impl()->storage()->read_only()) unshare_bytes(*impl()->storage());
   }
@@ -547,6 +558,14 @@ class TensorImpl {
   size_t use_count() const { return impl().refs(); }
   // Null for a tensor that is neither a view nor known to autograd; good until this thread's next call.
   autograd::AutogradMetaInterface* autograd_meta() const;
+  // What a program's own backend keeps with a tensor, which detach() and shallow_copy_from() hand on. Throws RuntimeError for a sparse or
+  // undefined tensor, and for one of a transform. A program that calls these includes api/tensor_impl.h, as torch/torch.h does.
+  void set_backend_meta(intrusive_ptr<BackendMeta> meta);
+  BackendMeta* get_backend_meta() const;
+  intrusive_ptr<BackendMeta> get_backend_meta_intrusive_ptr() const;
+  // Takes over memory, sizes and BackendMeta::clone() of the other's; autograd's state and the version counter stay. Throws RuntimeError for an
+  // undefined tensor and where the layouts differ.
+  void shallow_copy_from(const intrusive_ptr<TensorImpl>& from);
 
  private:
   const rushlight::TensorImpl& impl() const { return *reinterpret_cast<const rushlight::TensorImpl*>(this); }

@@ -216,8 +216,7 @@ Tensor detached_alias(const Tensor& of) {
   Tensor t(make_ref<TensorImpl>(of.impl()->storage(), of.dtype(), of.sizes(), of.strides(), of.storage_offset()));
   t.impl()->inference = of.impl()->inference;
   t.impl()->share_version(*of.impl());
-  if (of.impl()->flags() & (kWrapped | kInParts)) [[unlikely]]
-    t.impl()->share_contents(*of.impl());
+  t.impl()->share_contents(*of.impl());
   return t;
 }
 

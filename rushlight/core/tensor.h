@@ -28,7 +28,8 @@ enum TensorFlags : uint8_t {
 
 class TensorImpl;
 
-// What a tensor is made of where that is not its own memory: its storage is then of no use to anybody else.
+// What a tensor is made of where that is not its own memory: its storage is then of no use to anybody else. Or what a program's own
+// backend keeps with a tensor of memory.
 struct TensorContents : RefCounted {};
 
 // What a transform keeps behind a tensor that stands for another. The tensor shows that one's dtype and device, the sizes that the
@@ -90,6 +91,9 @@ class TensorImpl final : public RefCounted, public Recycled<TensorImpl> {
   // Null for nearly all tensors.
   TensorWrapper* wrapper() const { return flags_ & kWrapped ? static_cast<TensorWrapper*>(contents_.get()) : nullptr; }
   SparseParts* parts() const { return flags_ & kInParts ? static_cast<SparseParts*>(contents_.get()) : nullptr; }
+  TensorContents* backend_contents() const { return flags_ & (kWrapped | kInParts) ? nullptr : contents_.get(); }
+  // REQUIRES: neither wrapper() nor parts().
+  void set_backend_contents(Ref<TensorContents> c) { contents_ = std::move(c); }
   void set_wrapper(Ref<TensorWrapper> w) {
     contents_ = std::move(w);
     set_flag(kWrapped, true);

@@ -4,6 +4,7 @@
 #include <ATen/Operators.h>
 #include <ATen/core/boxing/impl/test_helpers.h>
 #include <ATen/record_function.h>
+#include <c10/core/TensorImpl.h>
 #include <c10/util/Logging.h>
 #include <c10/util/tempfile.h>
 #include <gtest/gtest.h>
@@ -174,6 +175,46 @@ TEST(FrontEndNamesTest, InsidesOfTensors) {
   EXPECT_FALSE(c10::impl::tls_is_dispatch_keyset_excluded(c10::autograd_dispatch_keyset));
   torch::InferenceMode guard;
   EXPECT_TRUE(c10::impl::tls_is_dispatch_keyset_excluded(c10::autograd_dispatch_keyset));
+}
+
+TEST(FrontEndNamesTest, BackendsKeepWhatTheyNeedWithATensor) {
+  struct Placement : c10::BackendMeta {
+    mutable int copies = 0;
+    c10::intrusive_ptr<c10::BackendMeta> clone(const c10::intrusive_ptr<c10::BackendMeta>& held) const override {
+      copies++;
+      return c10::BackendMeta::clone(held);
+    }
+  };
+  auto x = torch::ones({2, 3}), y = torch::zeros({1});
+  auto placement = c10::make_intrusive<Placement>();
+  EXPECT_FALSE(x.unsafeGetTensorImpl()->get_backend_meta_intrusive_ptr());
+  x.unsafeGetTensorImpl()->set_backend_meta(placement);
+  EXPECT_EQ(x.unsafeGetTensorImpl()->get_backend_meta(), placement.get());
+  EXPECT_EQ(x.detach().unsafeGetTensorImpl()->get_backend_meta(), placement.get());
+  EXPECT_EQ(torch::add(x, x).unsafeGetTensorImpl()->get_backend_meta(), nullptr);
+
+  y.unsafeGetTensorImpl()->shallow_copy_from(x.getIntrusivePtr());
+  EXPECT_TRUE(y.is_alias_of(x) && y.sizes() == x.sizes());
+  EXPECT_EQ(y.unsafeGetTensorImpl()->get_backend_meta_intrusive_ptr(), placement);
+  EXPECT_EQ(placement->copies, 1);
+  y.unsafeGetTensorImpl()->shallow_copy_from(torch::ones({4}).getIntrusivePtr());
+  EXPECT_EQ(y.unsafeGetTensorImpl()->get_backend_meta(), nullptr);
+  EXPECT_THROW(x.to_sparse().unsafeGetTensorImpl()->set_backend_meta(placement), c10::Error);
+  EXPECT_THROW(y.unsafeGetTensorImpl()->shallow_copy_from(x.to_sparse().getIntrusivePtr()), c10::Error);
+
+  c10::intrusive_ptr<at::TensorImpl> owner = x.getIntrusivePtr();
+  EXPECT_TRUE(owner.use_count() == 2 && owner.get() == x.unsafeGetTensorImpl() && torch::Tensor(owner).is_same(x));
+}
+
+TEST(FrontEndNamesTest, UndefinedTensorsHaveInsidesThatStayAsTheyAre) {
+  torch::Tensor none;
+  EXPECT_EQ(none.unsafeGetTensorImpl(), torch::Tensor().unsafeGetTensorImpl());
+  EXPECT_EQ(none.unsafeGetTensorImpl()->numel(), 0);
+  EXPECT_FALSE(none.getIntrusivePtr().defined());
+  auto x = torch::ones({2});
+  EXPECT_THROW(none.unsafeGetTensorImpl()->shallow_copy_from(x.getIntrusivePtr()), c10::Error);
+  EXPECT_THROW(x.unsafeGetTensorImpl()->shallow_copy_from(none.getIntrusivePtr()), c10::Error);
+  EXPECT_THROW(none.unsafeGetTensorImpl()->bump_version(), c10::Error);
 }
 
 TEST(FrontEndNamesTest, CopiesOfValuesShareWhatTheOriginalsShare) {
