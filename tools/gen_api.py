@@ -12,6 +12,7 @@
   OUT_DIR/rushlight/torch_methods.inc, torch_functions.inc   the C++ front end's torch::Tensor methods and torch:: functions
                                    (Note [One function, two types] in rushlight/api/tensor.h)
   OUT_DIR/rushlight/torch_namespaces.inc   those of torch::linalg, torch::fft and torch::special, by their short names
+  OUT_DIR/rushlight/torch_meta.inc   at::meta::add(...), which tells the results of an operator of tensors without computing them
   OUT_DIR/rushlight/torch_ops.inc  at::_ops::add_Tensor::call(...), every overload by its own name
   OUT_DIR/records.json             the records, for stubs, documentation and tests
 
@@ -407,6 +408,20 @@ def front_end(schema: Schema, method: bool, shown: str = "") -> str:
     )
 
 
+def meta_function(schema: Schema) -> str:
+    """at::meta::add: the operator's call on the meta device, wherever its arguments are."""
+    params, call = [], []
+    for i, arg in enumerate(ordered(schema)):
+        kinds = FRONT | {"Tensor?": "const std::optional<Tensor>&"}
+        kind, default = kinds.get(arg.type, cpp_type(arg.type)), cpp_default(arg) if i >= schema.required else ""
+        params.append((f"{kind} {arg.name}", " = {}" if arg.type in kinds and default else default))
+        call.append(f"on_meta({arg.name})" if arg.type.startswith("Tensor") else arg.name)
+    result, name = result_type(schema, FRONT_RETURN), schema.cpp_name
+    return (
+        f"inline {result} {name}({with_defaults(params)}) {{ NoGradGuard off; return api::{name}({', '.join(call)}); }}"
+    )
+
+
 def writes(schema: Schema) -> bool:
     """To one tensor, its first argument, which is also the result: a reference to it."""
     in_place = schema.name.endswith("_") and not schema.name.endswith("__")
@@ -498,6 +513,7 @@ def main() -> None:
         disambiguate(schemas)
     methods: list[str] = []
     functions: list[str] = []
+    on_meta: list[str] = []
     spaces: dict[str, list[str]] = {space: [] for space in SPACES}
     overloads: dict[str, str] = {}
     for record, schema in chosen:
@@ -509,6 +525,9 @@ def main() -> None:
             overloads.setdefault(f"{schema.name}_{schema.overload}", overload_struct(schema))
         if "function" in record["forms"] and not schema.namespace:
             functions.append(front_end(schema, False))
+            of_tensors = schema.args and schema.args[0].type.startswith("Tensor")
+            if of_tensors and schema.kind == "function" and not any(a.name == "device" for a in schema.args):
+                on_meta.append(meta_function(schema))
         forms = set(record["forms"])
         is_method = forms & {"method", "cpp_method"} and not ("cpp_by_hand" in forms and by_hand(schema))
         is_method = is_method and not schema.name.startswith("special_")  # names of that module are functions
@@ -533,6 +552,7 @@ def main() -> None:
     write(out / "rushlight" / "torch_functions.inc", "\n".join(functions) + "\n")
     nested = (f"namespace {s} {{\n" + "\n".join(lines) + f"\n}}  // namespace {s}\n" for s, lines in spaces.items())
     write(out / "rushlight" / "torch_namespaces.inc", "".join(nested))
+    write(out / "rushlight" / "torch_meta.inc", "\n".join(on_meta) + "\n")
     write(out / "rushlight" / "torch_ops.inc", "\n".join(overloads.values()) + "\n")
     for k in range(SHARDS):
         mine = names[k::SHARDS]

@@ -1,5 +1,6 @@
 // Small names of c10 and at that programs use, and how they print.
 #include <ATen/Dispatch_v2.h>
+#include <ATen/MetaFunctions.h>
 #include <ATen/NamedTensorUtils.h>
 #include <ATen/Operators.h>
 #include <ATen/core/boxing/impl/test_helpers.h>
@@ -215,6 +216,17 @@ TEST(FrontEndNamesTest, UndefinedTensorsHaveInsidesThatStayAsTheyAre) {
   EXPECT_THROW(none.unsafeGetTensorImpl()->shallow_copy_from(x.getIntrusivePtr()), c10::Error);
   EXPECT_THROW(x.unsafeGetTensorImpl()->shallow_copy_from(none.getIntrusivePtr()), c10::Error);
   EXPECT_THROW(none.unsafeGetTensorImpl()->bump_version(), c10::Error);
+}
+
+TEST(FrontEndNamesTest, MetaFunctionsTellResultsWithoutComputingThem) {
+  auto a = torch::ones({4}, torch::requires_grad()), b = torch::ones({3, 4}, torch::kDouble);
+  auto sum = at::meta::add(a, b);
+  EXPECT_TRUE(sum.is_meta() && sum.sizes() == b.sizes() && sum.dtype() == torch::kDouble && !sum.requires_grad());
+  EXPECT_TRUE(a.is_cpu() && b.is_cpu());
+  EXPECT_EQ(at::meta::linear(a, torch::ones({7, 4}), {}).sizes(), at::IntArrayRef({7}));
+  EXPECT_EQ(at::meta::cat({b, b}, 1).sizes(), at::IntArrayRef({3, 8}));
+  EXPECT_EQ(std::get<1>(at::meta::topk(b, 2)).dtype(), torch::kLong);
+  EXPECT_THROW(at::meta::mm(b, b), c10::Error);
 }
 
 TEST(FrontEndNamesTest, CopiesOfValuesShareWhatTheOriginalsShare) {

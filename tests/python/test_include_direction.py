@@ -52,6 +52,7 @@ DERIVED = {
     "torch_methods.inc": "ops",
     "torch_functions.inc": "ops",
     "torch_namespaces.inc": "ops",
+    "torch_meta.inc": "ops",
     "torch_ops.inc": "ops",
 }
 
