@@ -50,11 +50,14 @@ def _load_into(
     if assign:
         local_metadata["assign_to_params_buffers"] = assign
     module._load_from_state_dict(part, prefix, local_metadata, True, *report)
+    of_children: dict[str, dict] = {name: {} for name in module._modules}
+    for key, value in part.items():
+        name, dot, _ = key[len(prefix) :].partition(".")
+        if dot and name in of_children and key.startswith(prefix):
+            of_children[name][key] = value
     for name, child in module._modules.items():
         if child is not None:
-            below = prefix + name + "."
-            inside = {k: v for k, v in part.items() if k.startswith(below)}
-            _load_into(child, inside, below, metadata, assign, report)
+            _load_into(child, of_children[name], prefix + name + ".", metadata, assign, report)
     incompatible = _IncompatibleKeys(*report[:2])
     for hook in module._load_state_dict_post_hooks.values():
         if hook(module, incompatible) is not None:
