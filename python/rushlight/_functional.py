@@ -298,16 +298,25 @@ def einsum(*args) -> Tensor:
     return _ops.einsum(args[0], _spread(args[1:]))
 
 
+def _ends(a: Tensor, b: Tensor, count: int) -> tuple[list[int], list[int]]:
+    """The last so many dimensions of a, and the first of b."""
+    if count < 0:
+        raise RuntimeError(f"tensordot expects dims >= 0, but got dims={count}")
+    if count > min(a.dim(), b.dim()):
+        raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={count}")
+    return list(range(-count, 0)), list(range(count))
+
+
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
     """Sums products over the last dimensions of a and the first of b, or over pairs of named ones."""
     if isinstance(dims, Tensor):
-        dims = dims.tolist() if dims.numel() > 1 else int(dims)
-    if isinstance(dims, int):
-        if dims < 0:
-            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
-        if dims > min(a.dim(), b.dim()):
-            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
-        first, second = list(range(-dims, 0)), list(range(dims))
+        if dims.numel() == 1:
+            first, second = _ends(a, b, int(dims))
+        else:
+            pairs: list[list[int]] = dims.tolist()
+            first, second = pairs[0], pairs[1]
+    elif isinstance(dims, int):
+        first, second = _ends(a, b, dims)
     else:
         first, second = [[d] if isinstance(d, int) else list(d) for d in dims]
     if out is None:

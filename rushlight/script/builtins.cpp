@@ -78,9 +78,11 @@ SugaredPtr Namespace::find(const Range&, Lowering&, const std::string& name) {
     if (name == "nan") return constant_of(__builtin_nan(""));
     if (name == "no_grad" || name == "enable_grad" || name == "inference_mode" || name == "set_grad_enabled")
       return std::make_shared<Special>(name);
-    if (name == "nn" || name == "jit" || name == "linalg" || name == "special" || name == "fft" || name == "classes")
+    if (name == "nn" || name == "jit" || name == "linalg" || name == "special" || name == "fft" || name == "classes" ||
+        name == "autograd")
       return std::make_shared<Namespace>("torch." + name);
   }
+  if (path == "torch.autograd" && name != "grad" && name != "backward") return nullptr;
   if (path == "torch" && name == "ops") return std::make_shared<Namespace>("ops");
   if (path == "torch.nn" && name == "functional") return std::make_shared<Namespace>("torch.nn.functional");
   if (path == "torch.jit" || path == "ops.prim") {
@@ -309,6 +311,15 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
       return constant_of(int64_t(items.size()));
     return l.call_operator(range, "len", args);
   }
+  if (name == "id") {
+    need(1, 1);
+    const TypePtr& t = value(0)->type();
+    if (!t->is(TK::None) && !graph::as_class(t->is(TK::Optional) ? t->element() : t))
+      fail(range,
+           str("id(): Expected a value of type 'Optional[AnyClassType]', an object of a class or None, but found '", t,
+               "'"));
+    return op("prim::id", {value(0)}, Type::integer());
+  }
   if (name == "slice") {
     need(1, 3);
     std::vector<SugaredPtr> parts(3, constant_of({}));
@@ -488,6 +499,8 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
   if (name == "_unwrap_optional") {
     need(1, 1);
     Value* v = value(0);
+    if (v->type()->is(TK::None))
+      fail(range, "_unwrap_optional(): the type of the result could not be inferred from actual type None");
     return op("aten::_unwrap_optional", {v}, v->type()->is(TK::Optional) ? v->type()->element() : v->type());
   }
   if (name == "getattr") {
@@ -580,6 +593,7 @@ SugaredPtr builtin_name(const std::string& name) {
                           "all",
                           "sorted",
                           "hash",
+                          "id",
                           "list",
                           "dict",
                           "tuple",

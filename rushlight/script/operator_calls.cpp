@@ -56,6 +56,27 @@ static void dims_of_tensordot(const Range& range, Lowering& l, std::vector<CallA
   args.push_back({range, "dims_other", parts[1]});
 }
 
+// einsum(x, [0, 1], y, [1, 2], [0, 2]), the last list only where the result's dimensions are named, is einsum("AB,BC->AC", [x, y]).
+static void equation_of_einsum(const Range& range, Lowering& l, std::vector<CallArg>& args) {
+  std::string equation;
+  std::vector<SugaredPtr> operands;
+  for (size_t i = 0; i < args.size(); i++) {
+    if (i % 2 == 0 && i + 1 < args.size()) {
+      operands.push_back(args[i].value);
+      continue;
+    }
+    equation += i % 2 == 0 ? "->" : i > 1 ? "," : "";
+    for (const Value* v : args[i].value->as_value(args[i].range, l)->node()->inputs()) {
+      const IValue* c = graph::constant_of(v);
+      int64_t label = c && c->is_int() ? c->to_int() : -1;
+      if (label < 0 || label >= 52)
+        fail(args[i].range, "einsum: expected a list of labels, numbers from 0 to 51 that are known while compiling");
+      equation += char(label < 26 ? 'A' + label : 'a' + label - 26);
+    }
+  }
+  args = {{range, "", constant_of(equation)}, {range, "", std::make_shared<TupleOf>(std::move(operands))}};
+}
+
 Value* OperatorName::as_value(const Range& range, Lowering&) {
   fail(range, str("builtin cannot be used as a value: ", kind()));
 }
@@ -149,6 +170,7 @@ SugaredPtr OperatorName::call(const Range& range, Lowering& l, const std::vector
     if (DType d; v->type()->is(TK::Int) && !dtype_from_name(written.substr(written.rfind('.') + 1), d))
       args[1].value = std::make_shared<TupleOf>(std::vector<SugaredPtr>{graph_value(v)});
   }
+  if (name == "einsum" && args.size() > 1 && found_type(*args[0].value) == "Tensor") equation_of_einsum(range, l, args);
   if (name == "tensordot") dims_of_tensordot(range, l, args);
   if (name == "to") name_arguments_of_to(args);
   if (bound && name == "cpu") return graph_value(bound);

@@ -70,7 +70,7 @@ def _source(fn) -> tuple[str, str, int]:
 
 
 _BUILTINS = frozenset(
-    "range len print int float bool str complex abs round min max sum pow divmod hex oct bin chr ord any all sorted hash list dict tuple "
+    "range len print id int float bool str complex abs round min max sum pow divmod hex oct bin chr ord any all sorted hash list dict tuple "
     "zip enumerate reversed isinstance hasattr type getattr slice".split()
 )
 
@@ -185,8 +185,8 @@ def _resolve(obj: Any) -> Any:
         return f"special:{name}"
     if name == "record_function" and getattr(obj, "__module__", "").startswith(("rushlight", "torch")):
         return "special:record_function"
-    if name == "grad" and obj is sys.modules["rushlight"].autograd.grad:
-        return "grad"
+    if name in ("grad", "backward") and obj is getattr(sys.modules["rushlight"].autograd, name):
+        return name
     if obj is warnings.warn:
         return "warn"
     if name in _OF_C and obj is getattr(_C, name):

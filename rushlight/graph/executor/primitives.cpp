@@ -40,9 +40,17 @@ Tensor plain_number(const Scalar& s) {
   t.impl()->wrapped_number = false;
   return t;
 }
+int64_t rows(const Tensor& t) {
+  RL_CHECK(TypeError, t.dim() > 0, "len() of a 0-d tensor");
+  return t.size(0);
+}
 // Nested lists of numbers to a tensor.
 void flatten_list(const IValue& v, size_t depth, Dims& sizes, std::vector<Scalar>& out) {
-  if (!v.is_any_list()) return void(out.push_back(v.is_tensor() ? number(v.tensor()) : v.to_scalar()));
+  if (!v.is_any_list()) {
+    RL_CHECK(RuntimeError, v.is_tensor() || v.is_scalar(), "Input must be of ints, floats, or bools, got ",
+             v.kind_name());
+    return void(out.push_back(v.is_tensor() ? number(v.tensor()) : v.to_scalar()));
+  }
   size_t n = list_size(v);
   if (sizes.size() == depth) sizes.push_back(int64_t(n));
   RL_CHECK(ValueError, sizes[depth] == int64_t(n), "Expected sequences of equal length at dim ", depth, " (got ", n,
@@ -169,7 +177,8 @@ const Entry kEntries[] = {
     RL_DO("aten::requires_grad_(Tensor(a!) self, bool requires_grad=True) -> Tensor(a!)", Tensor t = a[0].tensor();
           rushlight::set_requires_grad(t, a[1].to_bool()); r[0] = IValue(t)),
     RL_P("prim::tolist(Tensor self, int dim, int type) -> Any", to_list(a[0].tensor(), a[1].to_int(), a[2].to_int())),
-    RL_P("aten::len.Tensor(Tensor t) -> int", a[0].tensor().size(0)),
+    RL_P("aten::len.Tensor(Tensor t) -> int", rows(a[0].tensor())),
+    RL_P("prim::id(Any x) -> int", a[0].is_none() ? 0 : int64_t(intptr_t(a[0].object()))),
     RL_P("aten::tensor(t[] data, *, ScalarType? dtype=None, Device? device=None, bool requires_grad=False) -> Tensor",
          make_tensor(a[0], a[1], a[2], a[3].to_bool())),
     RL_P("aten::tensor.Scalar(Scalar t, *, ScalarType? dtype=None, Device? device=None, bool requires_grad=False) -> "
@@ -232,6 +241,9 @@ const Entry kEntries[] = {
     RL_P("aten::is_grad_enabled() -> bool", thread_state.grad_enabled),
     RL_DO("aten::backward(Tensor self, Tensor? gradient=None, bool? retain_graph=None, bool create_graph=False) -> ()",
           gradients({a[0].tensor()}, a[1], a[2], a[3].to_bool(), false, {})),
+    RL_DO("aten::backward.TensorList(Tensor[] tensors, Tensor?[]? grad_tensors=None, bool? retain_graph=None, bool "
+          "create_graph=False) -> ()",
+          gradients(a[0].tensor_list().vec(), a[1], a[2], a[3].to_bool(), false, {})),
     RL_P("aten::grad(Tensor[] outputs, Tensor[] inputs, Tensor?[]? grad_outputs=None, bool? retain_graph=None, bool "
          "create_graph=False, bool? allow_unused=None) -> Tensor?[]",
          optional_tensors(gradients(a[0].tensor_list().vec(), a[2], a[3], a[4].to_bool(),
