@@ -39,6 +39,12 @@ def _check_body(fn: Any) -> None:
             )
 
 
-def overloads_of(fn: Any) -> list[Any]:
-    """The signatures that a function was declared to have."""
-    return [f for f in _signatures.get(_name_of(fn), ()) if f is not fn]
+def overloads_of(fn: Any, kind: str = "function") -> list[Any]:
+    """The signatures that a function was declared to have. RuntimeError where it is itself the last of them."""
+    declared = _signatures.get(_name_of(fn), ())
+    if any(f is fn for f in declared):
+        raise RuntimeError(
+            f'Implementation for the {kind} "{fn.__qualname__}" is missing. Please make sure a definition is provided and defined after '
+            "all overload declarations."
+        )
+    return list(declared)

@@ -260,6 +260,7 @@ PyObject* function_code_text(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     std::vector<IValue> constants;
     script::TextOptions options{constants};
+    options.types_self = false;
     return to_str(script::function_code(made(function_of(self)), options));
   });
 }
@@ -271,6 +272,7 @@ PyObject* function_code_parts(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     std::vector<IValue> constants;
     script::TextOptions options{constants};
+    options.types_self = false;
     Object code = check(to_str(script::function_code(made(function_of(self)), options)));
     Object list = check(to_python(graph::make_list(Type::any(), std::move(constants))));
     return PyTuple_Pack(2, code.get(), list.get());
@@ -489,6 +491,9 @@ PyObject* object_set(PyObject* self, PyObject* args) {
 PyObject* object_identity(PyObject* self, void*) { return PyLong_FromVoidPtr(object_of(self).get()); }
 PyObject* object_class_name(PyObject* self, void*) {
   return guarded([&]() -> PyObject* { return to_str(class_of(self).name()); });
+}
+PyObject* object_repr(PyObject* self) {
+  return guarded([&]() -> PyObject* { return to_str(str("ScriptObject <", class_of(self).name(), ">")); });
 }
 std::string bytes_of(PyObject* o) {
   char* p;
@@ -726,6 +731,7 @@ PyGetSetDef object_getset[] = {{"_class_name", object_class_name, nullptr, "the 
                                {"_identity", object_identity, nullptr, "equal for what is the same object", nullptr},
                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyType_Slot object_slots_table[] = {{Py_tp_dealloc, reinterpret_cast<void*>(object_dealloc)},
+                                    {Py_tp_repr, reinterpret_cast<void*>(object_repr)},
                                     {Py_tp_methods, object_table},
                                     {Py_tp_getset, object_getset},
                                     {Py_tp_doc, const_cast<char*>("An instance of a script class.")},

@@ -197,10 +197,11 @@ class PythonModule final : public script::Sugared {
 
 // A Python function that a script calls as it is.
 struct PythonCall final : RefCounted {
-  PythonCall(PyObject* f, std::string n, Schema s) : function(f), name(std::move(n)), schema(std::move(s)) {}
+  PythonCall(PyObject* f, Schema s, bool more);
   Kept function;
   std::string name;
   Schema schema;
+  bool takes_more;             // *args
   graph::Primitive primitive;  // of its node: the capsule, and the arguments
 };
 void run_python(IValue* args, IValue* rets) {
@@ -222,6 +223,22 @@ void run_python(IValue* args, IValue* rets) {
     }
   } catch (const ErrorSet&) { throw_python_error(); }
 }
+Argument argument_of(std::string name, TypePtr type) {
+  Argument a;
+  a.name = std::move(name);
+  a.type = std::move(type);
+  a.type_name = a.type->schema_text();
+  return a;
+}
+PythonCall::PythonCall(PyObject* f, Schema s, bool more)
+    : function(f), name(s.name), schema(std::move(s)), takes_more(more) {
+  Argument any = argument_of("", Type::any());
+  any.is_mutated = true;  // what it does with an argument is not known
+  primitive.schema.name = "prim::PythonOp";
+  primitive.schema.args.assign(schema.args.size() + 1, any);
+  primitive.schema.returns = schema.returns;
+  primitive.run = run_python;
+}
 class PythonFunction final : public script::Sugared {
  public:
   explicit PythonFunction(Ref<PythonCall> c, script::Value* self = nullptr) : call_(std::move(c)), self_(self) {}
@@ -232,21 +249,29 @@ class PythonFunction final : public script::Sugared {
   SugaredPtr call(const Range& range, script::Lowering& l, const std::vector<script::CallArg>& given) override {
     std::vector<script::CallArg> args = given;
     if (self_) args.insert(args.begin(), {range, "", script::graph_value(self_)});
+    Ref<PythonCall> call = call_;
+    if (call->takes_more &&
+        args.size() > call->schema.args.size()) {  // each number of arguments has a schema of its own
+      Schema schema = call->schema;
+      while (schema.args.size() < args.size())
+        schema.args.push_back(argument_of(str("argument_", schema.args.size()), Type::any()));
+      call = make_ref<PythonCall>(call_->function.get(), std::move(schema), false);
+    }
     std::vector<script::Value*> inputs;
     std::string why;
-    if (!l.match(range, call_->schema, args, inputs, why, true, false)) fail(range, str(call_->name, "(): ", why));
-    inputs.insert(inputs.begin(), l.constant(range, IValue::capsule(call_), Type::any()));
+    if (!l.match(range, call->schema, args, inputs, why, true, false)) fail(range, str(call->name, "(): ", why));
+    inputs.insert(inputs.begin(), l.constant(range, IValue::capsule(call), Type::any()));
     graph::Node* n = l.emit(range, "prim::PythonOp", inputs);
-    n->set_attribute("name", call_->name);
-    n->primitive = &call_->primitive;  // the constant beside it keeps that
-    return script::graph_value(n->output()->set_type(call_->schema.returns[0].type));
+    n->set_attribute("name", call->name);
+    n->primitive = &call->primitive;  // the constant beside it keeps that
+    return script::graph_value(n->output()->set_type(call->schema.returns[0].type));
   }
 
  private:
   Ref<PythonCall> call_;
   script::Value* self_;  // of a method
 };
-// ("python", function, name, [(argument, type or None, has default, default)], type of the result)
+// ("python", function, name, [(argument, type or None, has default, default)], type of the result, whether it takes more)
 SugaredPtr python_function(PyObject* spec) {
   Schema schema;
   PyObject* function = PyTuple_GET_ITEM(spec, 1);
@@ -257,27 +282,13 @@ SugaredPtr python_function(PyObject* spec) {
     PyObject *type, *value;
     int has_default;
     check_status(PyArg_ParseTuple(PyList_GET_ITEM(list, i), "sOpO", &name, &type, &has_default, &value) ? 0 : -1);
-    Argument a;
-    a.name = name;
-    a.type = type_from(type);
-    a.type_name = a.type->schema_text();
+    Argument a = argument_of(name, type_from(type));
     if ((a.has_default = has_default)) a.default_value = from_python(value, *a.type);
     schema.args.push_back(std::move(a));
   }
-  Argument result;
-  result.type = type_from(PyTuple_GET_ITEM(spec, 4));
-  result.type_name = result.type->schema_text();
-  schema.returns.push_back(std::move(result));
-  auto call = make_ref<PythonCall>(function, schema.name, schema);
-  Argument any;
-  any.type = Type::any();
-  any.type_name = "Any";
-  any.is_mutated = true;  // what it does with an argument is not known
-  call->primitive.schema.name = "prim::PythonOp";
-  call->primitive.schema.args.assign(schema.args.size() + 1, any);
-  call->primitive.schema.returns = call->schema.returns;
-  call->primitive.run = run_python;
-  return std::make_shared<PythonFunction>(std::move(call));
+  schema.returns.push_back(argument_of("", type_from(PyTuple_GET_ITEM(spec, 4))));
+  const bool more = PyTuple_GET_ITEM(spec, 5) == Py_True;
+  return std::make_shared<PythonFunction>(make_ref<PythonCall>(function, std::move(schema), more));
 }
 // A function that a script may name and must not call: ("unused", message, type of the result)
 class UnusedFunction final : public script::Sugared {
@@ -338,7 +349,7 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
       named->defaults[std::string(text_of(field))] = from_python(value);
     return named;
   }
-  if (PyTuple_Check(out.get()) && PyTuple_GET_SIZE(out.get()) == 5) return python_function(out.get());
+  if (PyTuple_Check(out.get()) && PyTuple_GET_SIZE(out.get()) == 6) return python_function(out.get());
   if (PyTuple_Check(out.get()) && PyTuple_GET_SIZE(out.get()) == 2)  // ("type", ...)
     return std::make_shared<script::TypeName>(type_from(PyTuple_GET_ITEM(out.get(), 1)));
   if (PyTuple_Check(out.get())) {  // (argument, position, function if true, function if false)

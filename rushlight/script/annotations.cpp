@@ -3,6 +3,7 @@
 #include <map>
 
 #include "rushlight/core/future_type.h"
+#include "rushlight/core/notice.h"
 #include "rushlight/script/lowering.h"
 #include "rushlight/script/parser.h"
 
@@ -91,7 +92,14 @@ TypePtr Lowering::type_of(const Expr& e) {
     fail(e.range, str("Unknown type name '", e.text, "'"));
   }
   if (e.kind == EK::Attribute) {
-    if (e.text.ends_with("Tensor") && e.items[0]->text == "torch") return Type::tensor();  // torch.LongTensor too
+    if (e.text.ends_with("Tensor") && e.items[0]->text == "torch") {
+      if (e.text != "Tensor")
+        show_warning(
+            str("TorchScript will treat type annotations of Tensor dtype-specific subtypes as if they are normal "
+                "Tensors. dtype constraints are not enforced in compilation either: torch.",
+                e.text));
+      return Type::tensor();
+    }
     if (e.text == "Tensor") return Type::tensor();
     if (e.text == "device") return Type::simple(TK::Device);
     if (e.text == "dtype") return Type::integer();

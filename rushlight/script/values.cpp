@@ -176,8 +176,8 @@ SugaredPtr SimpleValue::call(const Range& range, Lowering& l, const std::vector<
     return call_with_hooks(range, l, *this, *c, args);
   if (const graph::ClassType* c = graph::as_class(value->type()))
     for (const char* method : {"forward", "__call__"})
-      if ((c->is_module || method[0] == '_') &&
-          (c->find_method(method) || c->constants.contains(std::string(kOverloads) + method)))
+      if ((c->is_module || method[0] == '_') && (c->find_method(method) || c->constants.contains(method) ||
+                                                 c->constants.contains(std::string(kOverloads) + method)))
         return attribute(range, l, method)->call(range, l, args);
   return Sugared::call(range, l, args);
 }

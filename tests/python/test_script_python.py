@@ -1,10 +1,86 @@
 """What scripts take over from Python: modules and functions that stay Python's, attributes, calls of autograd, identity."""
 
+import pickle
+import warnings
+
 import pytest
 from rushlight._functional import tensordot
 
 import rushlight as torch
-from rushlight import Tensor
+from rushlight import Tensor, nn
+
+
+class Halved(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((3,), 0.5))
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1  # what no script could do
+        return x * self.weight
+
+
+halved = Halved()
+
+
+def test_a_module_that_nothing_holds_for_the_script_is_called_as_python_calls_it():
+    @torch.jit.script
+    def f(x):
+        return halved(x) + 1
+
+    before = halved.calls
+    out = f(torch.ones(3))
+    assert halved.calls == before + 1 and out.tolist() == [1.5] * 3
+    out.sum().backward()
+    assert halved.weight.grad.tolist() == [1.0] * 3
+
+
+def test_a_submodule_whose_forward_is_ignored_is_called():
+    class Inner(nn.Module):
+        @torch.jit.ignore
+        def forward(self, x):
+            return x + len(str(type(self)))
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner()
+
+        def forward(self, x):
+            return self.inner(x * 2)
+
+    got = torch.jit.script(Outer())(torch.zeros(2))
+    assert (got > 0).all()
+
+
+@torch.jit.ignore
+def longest(x: Tensor, *others) -> Tensor:
+    return max((x, *others), key=len)
+
+
+def test_an_ignored_function_takes_any_number_of_arguments():
+    @torch.jit.script
+    def f(x, y, z):
+        return longest(x), longest(x, y), longest(x, y, z)
+
+    given = [torch.ones(n) for n in (1, 2, 3)]
+    assert [len(t) for t in f(*given)] == [1, 2, 3]
+
+
+def test_a_device_is_an_attribute(tmp_path):
+    class M(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.where = torch.device("cpu")
+
+        def forward(self, x):
+            return x.to(self.where)
+
+    m = torch.jit.script(M())
+    m.save(tmp_path / "m.pt")
+    loaded = torch.jit.load(tmp_path / "m.pt")
+    assert loaded.where == m.where == torch.device("cpu") and loaded(torch.ones(1)).tolist() == [1.0]
 
 
 def test_backward_by_torch_autograd_in_scripts_and_archives(tmp_path):
@@ -73,3 +149,46 @@ def test_id_tells_objects_apart():
     assert f() == (True, False, False)
     with pytest.raises(RuntimeError, match="Expected a value"):
         torch.jit.CompilationUnit("def f():\n    return id(2)")
+
+
+def test_a_compiled_function_is_not_pickled():
+    with pytest.raises(pickle.PickleError, match="ScriptFunction cannot be pickled"):
+        pickle.dumps(torch.jit.script(longest_of_two))
+
+
+def longest_of_two(x: Tensor, y: Tensor):
+    return x if len(x) > len(y) else y
+
+
+def test_setstate_needs_getstate():
+    class M(nn.Module):
+        def forward(self, x):
+            return x
+
+        @torch.jit.export
+        def __setstate__(self, state: bool):
+            self.training = state
+
+    with pytest.raises(RuntimeError, match="no __getstate__"):
+        torch.jit.script(M())
+
+
+def test_overloads_need_an_implementation():
+    @torch.jit._overload
+    def twice(x: int) -> int: ...
+
+    def f():
+        return twice(0)
+
+    with pytest.raises(RuntimeError, match='Implementation for the function ".*twice" is missing'):
+        torch.jit.script(f)
+
+
+def test_types_of_tensors_are_tensors_and_a_warning_says_so():
+    def f(x: torch.LongTensor) -> torch.LongTensor:
+        return x + 1
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        got = torch.jit.script(f)(torch.ones(1))
+    assert got.dtype == torch.float32 and "dtype constraints are not enforced" in str(told[0].message)

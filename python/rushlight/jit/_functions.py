@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import re
 from typing import Any
 
@@ -81,6 +82,9 @@ class ScriptFunction:
     @property
     def qualified_name(self) -> str:
         return f"__torch__.{self.name}"
+
+    def __reduce__(self) -> Any:
+        raise pickle.PickleError("ScriptFunction cannot be pickled: torch.jit.save writes it")
 
     def save(self, f, _extra_files: dict[str, Any] | None = None) -> None:
         """Writes an archive of a module whose forward is the function."""

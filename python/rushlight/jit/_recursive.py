@@ -115,7 +115,7 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
                 slots.append((name, value, kind))
             else:
                 constants["$hint " + name] = _failed(value)
-        elif callable(value) and not isinstance(value, type) and not _is_object(value):
+        elif callable(value) and not isinstance(value, (type, _C.device)) and not _is_object(value):
             functions[name] = ("", value)
         elif (kind := _type_of(hints[name]) if name in hints else _type_of(type(value))) is not None:
             if _C._has_type(value, kind):
@@ -141,7 +141,7 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
             functions.setdefault(name, (role, fn))
 
     for name, fn in _methods_of(cls).items():
-        if name not in functions and (count := len(overloads_of(fn))):
+        if name not in functions and (count := len(overloads_of(fn, "method"))):
             constants["$overloads " + name] = count
     hooks = _hooks_of(module)
     for list_name, found in hooks.items():
@@ -162,7 +162,7 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
                 if name == "forward":
                     raise
                 continue
-            signatures = overloads_of(fn)
+            signatures = overloads_of(fn, "method")
             for i, signature in enumerate(signatures):
                 names = {**_names(fn), **_names(signature), "$defaults": _names(fn)["$defaults"]}
                 methods.append((f"{name}__{i}", source, file, line, names, *_source(signature)))
@@ -174,6 +174,10 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
             methods.append((fn.__name__, *_source(fn), _names(fn)))
         return _class_name(cls), methods
 
+    if "__setstate__" in _methods_of(cls) and "__getstate__" not in _methods_of(cls):
+        raise RuntimeError(
+            f"'{cls.__name__}' exports __setstate__ and no __getstate__: an archive holds what __getstate__ gives, for __setstate__ to take"
+        )
     for name, modifier in ignored.items():
         own = getattr(module.__dict__.get(name), "__func__", None)  # the object's own stands before the class's
         if own is None:

@@ -198,6 +198,10 @@ def _resolve(obj: Any) -> Any:
         return _outside(obj.call, obj.fn, obj.modifier, 1, obj.takes_object)
     if isinstance(obj, _modules.ScriptModule):
         return obj._c
+    if isinstance(
+        obj, _modules.Module
+    ):  # which nothing holds for the script: it stays Python's, as an ignored function does
+        return _outside(obj, type(obj).forward, "ignore", 1)
     if isinstance(obj, enum.Enum):
         return None if _type_of(type(obj)) is None else obj
     if obj is _C.Generator:
@@ -247,14 +251,17 @@ def _outside(call, fn, modifier: str, skipped: int, takes_object: bool = False) 
     parameters = list(inspect.signature(fn).parameters.values())
     if len(parameters) < skipped:
         raise RuntimeError(f"the ignored method '{fn.__name__}' does not have a self argument")
+    more = any(p.kind == p.VAR_POSITIONAL for p in parameters)
     for p in parameters[skipped:]:
-        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+        if p.kind == p.VAR_POSITIONAL:
+            break
+        if p.kind == p.VAR_KEYWORD:
             raise RuntimeError(
                 f"Compiled functions can't take variable number of arguments or use keyword-only arguments with defaults: '{fn.__name__}'"
             )
         known = p.default is not p.empty
         arguments.append((p.name, _type_of(hints.get(p.name, _C.Tensor)) or "Any", known, p.default if known else None))
-    return ("python", call, fn.__name__, arguments, kind or "Any")
+    return ("python", call, fn.__name__, arguments, kind or "Any", more)
 
 
 def _hints_of_function(fn) -> dict[str, Any]:
