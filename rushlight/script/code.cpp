@@ -108,7 +108,10 @@ std::string float_text(double v) {
 class Writer {
  public:
   explicit Writer(TextOptions& options)
-      : constants_(options.constants), type_text_(options.type_text), marks_(options.marks) {}
+      : constants_(options.constants),
+        type_text_(options.type_text),
+        types_self_(options.types_self),
+        marks_(options.marks) {}
 
   std::string function(graph::Function& f, int indent) {
     depth_ = indent;
@@ -126,7 +129,8 @@ class Writer {
       const Argument& a = f.schema.args[i];
       names_[in] = a.name;
       used_.insert(a.name);
-      std::string text = a.name + ": " + type_text_(a.type);
+      const bool bare = !types_self_ && i == 0 && a.name == "self" && graph::as_class(a.type);
+      std::string text = bare ? a.name : a.name + ": " + type_text_(a.type);
       if (a.has_default) text += "=" + constant(a.default_value);
       head += (i ? std::string(",\n") + std::string(size_t(indent) * 2 + 4, ' ') : "") + text;
     }
@@ -366,7 +370,11 @@ class Writer {
       return use(n->input()) + "." + std::string(n->attribute("name").to_string()) + "(" + list(n->inputs(), 1) + ")";
     if (k == "prim::CreateObject")
       return type_text_(n->output()->type()) + ".__new__(" + type_text_(n->output()->type()) + ")";
-    if (k == "aten::__getitem__") return "(" + use(n->input(0)) + ")[" + use(n->input(1)) + "]";
+    if (k == "aten::__getitem__") {
+      const std::string of = use(n->input(0));
+      const bool name = std::all_of(of.begin(), of.end(), [](char ch) { return std::isalnum(ch) || ch == '_'; });
+      return (name ? of : "(" + of + ")") + "[" + use(n->input(1)) + "]";
+    }
     if (k == "aten::Int" || k == "aten::Float" || k == "aten::Bool")
       return (k == "aten::Int" ? "int(" : k == "aten::Float" ? "float(" : "bool(") + use(n->input()) + ")";
     if (k == "prim::PythonOp")
@@ -534,6 +542,7 @@ class Writer {
 
   std::vector<IValue>& constants_;
   const std::function<std::string(const TypePtr&)>& type_text_;
+  const bool types_self_;
   std::vector<Mark>& marks_;
   std::string out_;
   int depth_ = 0, next_ = 0;

@@ -66,7 +66,9 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
     if (auto* list = dynamic_cast<SimpleValue*>(iterable.get()); list && list->value->type()->is(Type::Kind::List))
       if (s->value->kind == EK::Name && resizes(s->body, s->value->text)) resized = list->value;
     if (over.is_known) {
-      if (breaks(s->body)) fail(s->range, "'break' and 'continue' are not supported in a loop over modules or tuples");
+      if (breaks(s->body))
+        fail(s->range,
+             "loops over modules or tuples are unrolled, so that we do not support break or continue inside of them");
       // What follows a round is lowered inside of the branches of its body that don't return.
       std::function<bool(size_t)> round = [&](size_t i) {
         if (i == over.known.size()) return rest ? rest() : false;
@@ -165,6 +167,10 @@ bool Lowering::loop(const StmtPtr& s, const Rest& rest) {
         lost.insert(carried[k]);
         v = emit_typed(s->range, "prim::Uninitialized", {}, type);
       }
+      if (const graph::ClassType* c = v ? nullptr : graph::as_class(now->as_value(s->range, *this)->type());
+          c && c->is_module)
+        fail(s->range, str("Cannot re-assign '", carried[k], "' to a value of type module: it is a ", type,
+                           " where the loop begins"));
       if (!v)
         fail(s->range, str("Variable '", carried[k], "' previously had type ", type,
                            " but is now being assigned to a value of type ", now->as_value(s->range, *this)->type()));

@@ -27,6 +27,7 @@ struct TextOptions {
   std::vector<IValue>& constants;  // tensors and objects of C++ classes: text says CONSTANTS.c3
   std::function<std::string(const TypePtr&)> type_text = [](const TypePtr& t) { return t->text(); };
   std::function<std::string(const std::shared_ptr<graph::Function>&)> function_text = nullptr;
+  bool types_self = true;        // says of what class `self` is, as archives do
   std::vector<Mark> marks = {};  // where what a function's text says came from, counted from the text's begin
 };
 // The text that a function of an archive has there: it is written as it was read, whatever operators it calls.

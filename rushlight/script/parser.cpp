@@ -3,6 +3,7 @@
 #include <array>
 
 #include "rushlight/core/error.h"
+#include "rushlight/core/thread_state.h"
 #include "rushlight/script/lexer.h"
 
 namespace rushlight::script {
@@ -170,7 +171,7 @@ class Parser {
       take();
       auto s = make_stmt(SK::While, start);
       s->value = expr();
-      s->body = block();
+      s->body = loop_body();
       s->range = start;
       no_else("while");
       out.push_back(s);
@@ -180,7 +181,7 @@ class Parser {
       s->targets.push_back(target_list());
       expect_keyword("in");
       s->value = tuple_or_expr();
-      s->body = block();
+      s->body = loop_body();
       s->range = start;
       no_else("for");
       out.push_back(s);
@@ -204,6 +205,11 @@ class Parser {
     }
   }
 
+  std::vector<StmtPtr> loop_body() {
+    Scoped<int> inside(loops_, loops_ + 1);
+    return block();
+  }
+
   void no_else(const char* loop) {
     if (peek().is_keyword("else")) fail(peek().range, str("else branches of ", loop, " loops aren't supported"));
   }
@@ -223,10 +229,10 @@ class Parser {
     Range start = peek().range;
     if (take_keyword("pass")) {
       out.push_back(make_stmt(SK::Pass, start));
-    } else if (take_keyword("break")) {
-      out.push_back(make_stmt(SK::Break, start));
-    } else if (take_keyword("continue")) {
-      out.push_back(make_stmt(SK::Continue, start));
+    } else if (peek().is_keyword("break") || peek().is_keyword("continue")) {
+      const Token& t = take();
+      if (!loops_) fail(start, str("SyntaxError: '", t.text, "' outside of a loop"));
+      out.push_back(make_stmt(t.text == "break" ? SK::Break : SK::Continue, start));
     } else if (take_keyword("return")) {
       ExprPtr value = ends_here() ? nullptr : tuple_or_expr();
       auto s = make_stmt(SK::Return, start);
@@ -330,6 +336,7 @@ class Parser {
     expect_op(")");
     if (take_op("->")) s->annotation = expr();
     s->range = from(start);
+    Scoped<int> outside(loops_, 0);
     s->body = block();
     size_t end = s->body.empty() ? s->range.end : s->body[0]->range.begin;
     if (const TypeComment* c = type_comment(s->range.end, end, true)) apply_signature(*s, *c);
@@ -707,7 +714,7 @@ class Parser {
   std::vector<TypeComment> comments_;
   std::vector<Token> tokens_;
   size_t at_ = 0;
-  int depth_ = 0;
+  int depth_ = 0, loops_ = 0;
 };
 
 }  // namespace

@@ -56,8 +56,6 @@ bool Lowering::block(const std::vector<StmtPtr>& body, size_t from, const Rest& 
         return assertion_failed(s);  // what follows need not even compile
       case SK::Break:
       case SK::Continue:
-        if (!loops_)
-          fail(s->range, str("SyntaxError: '", s->kind == SK::Break ? "break" : "continue", "' outside of a loop"));
         leave_contexts(loop_depth_.back());
         assign(s->range, "$go", std::make_shared<ConstantValue>(s->kind == SK::Continue));
         return true;

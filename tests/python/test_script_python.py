@@ -192,3 +192,34 @@ def test_types_of_tensors_are_tensors_and_a_warning_says_so():
         warnings.simplefilter("always")
         got = torch.jit.script(f)(torch.ones(1))
     assert got.dtype == torch.float32 and "dtype constraints are not enforced" in str(told[0].message)
+
+
+def test_code_says_self_and_indexes_names_without_brackets():
+    class M(nn.Module):
+        def forward(self, x: list[Tensor]):
+            return x[1] + x[0]
+
+    m = torch.jit.script(M())
+    assert (
+        m.code.startswith("def forward(self,\n    x: List[Tensor]) -> Tensor:\n") and "torch.add(x[1], x[0])" in m.code
+    )
+    assert repr(m._c).startswith("ScriptObject <__torch__.")
+
+
+def test_break_stands_in_a_loop_of_its_own_function():
+    for body in ("    break", "    for i in range(3):\n        def g():\n            continue"):
+        with pytest.raises(RuntimeError, match="SyntaxError: '(break|continue)' outside of a loop"):
+            torch.jit.CompilationUnit(f"def f(a):\n{body}")
+
+
+def test_what_has_no_length_is_not_iterated_over():
+    @torch.jit.script
+    def f(x):
+        n = 0
+        for _ in x:
+            n += 1
+        return n
+
+    assert f(torch.ones(3)) == 3
+    with pytest.raises(RuntimeError, match="of a 0-d tensor"):
+        f(torch.tensor(1))
