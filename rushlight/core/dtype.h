@@ -191,7 +191,7 @@ DType promote_types(DType a, DType b);
 bool can_cast(DType from, DType to);
 
 inline void append_text(std::string& out, DType d) {
-  out += "rushlight.";
+  out += "torch.";
   out += name_of(d);
 }
 
