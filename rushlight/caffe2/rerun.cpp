@@ -77,20 +77,20 @@ bool Rerun::Form::fits(const TensorImpl& t) const {
 }
 
 Rerun::Rerun(const Executable& program) : program_(program) {
-  const auto& instructions = program.program_;
-  usable_ = !program.places_ && !program.borrows_;
-  values_.resize(program.registers_);
-  registers_.resize(program.registers_);
+  const auto& instructions = program.instructions();
+  usable_ = program.steps_alone();
+  values_.resize(program.num_registers());
+  registers_.resize(program.num_registers());
   for (const auto& i : instructions) {
-    const auto *in = program.operands_.data() + i.inputs, *out = program.operands_.data() + i.outputs;
-    Step s{.kind = kind_of(i), .instruction = &i, .in = {in, in + i.input_count}};
+    auto in = program.inputs_of(i), out = program.outputs_of(i);
+    Step s{.kind = kind_of(i), .instruction = &i, .in = {in.begin(), in.end()}};
     if (i.code == Executable::Code::Operator) s.op = static_cast<const rushlight::Op*>(i.what);
-    if (&i != &instructions.back()) s.out.assign(out, out + i.output_count);
+    if (&i != &instructions.back()) s.out.assign(out.begin(), out.end());
     steps_.push_back(std::move(s));
   }
   results_ = steps_.back().in;
   for (uint32_t r : results_) {
-    bool inner = r < Executable::kConstants && r >= program.inputs_;
+    bool inner = r < Executable::kConstants && r >= program.num_inputs();
     if (inner) registers_[r].result = true;
     alone_.push_back(inner && std::count(results_.begin(), results_.end(), r) == 1);
   }
@@ -124,8 +124,8 @@ Rerun::Kind Rerun::kind_of(const Executable::Instruction& i) {
 }
 
 const IValue& Rerun::constant(uint32_t operand) const {
-  size_t at = operand - Executable::kConstants, own = program_.constants_.size();
-  return at < own ? program_.constants_[at] : constants_[at - own];
+  size_t at = operand - Executable::kConstants, own = program_.constants().size();
+  return at < own ? program_.constants()[at] : constants_[at - own];
 }
 
 bool Rerun::stay(const std::vector<uint32_t>& operands, Stays how) const {
@@ -169,7 +169,7 @@ void Rerun::set(uint32_t at, IValue& result) {
 // What stood in registers of results and inputs was moved away by the run before, or is borrowed.
 void Rerun::take(const std::vector<BlobRef>& in, const std::vector<bool>& written, const std::vector<BlobRef>& out,
                  bool apart) {
-  for (uint32_t i = 0; i < program_.inputs_; i++) {
+  for (uint32_t i = 0; i < program_.num_inputs(); i++) {
     const Value& v = in[i]->value;
     put(values_[i], written[i] || !v.is_tensor() ? IValue(v) : IValue::borrow(v.tensor()));
     made(i, false);
@@ -353,7 +353,7 @@ bool Rerun::find_parts(Step& s, const std::vector<IValue>& args, const Calls& ca
     if (args[k].is_tensor()) places.emplace(args[k].tensor().impl(), s.in[k]);
   std::vector<Step> parts;
   std::vector<IValue> constants, inner;
-  const size_t first = Executable::kConstants + program_.constants_.size() + constants_.size();
+  const size_t first = Executable::kConstants + program_.constants().size() + constants_.size();
   for (const Calls::Call& c : calls.all) {
     Step p{.kind = is_view(*c.op) ? Kind::View : Kind::Kernel, .op = c.op};
     if (!(is_view(*c.op) || is_kernel(*c.op)) || !c.results[0].is_tensor()) return false;
@@ -405,7 +405,7 @@ void Rerun::drop(const Step& s) {
 void Rerun::find_families() {
   std::unordered_map<const TensorImpl*, uint32_t> held;
   std::unordered_map<const Storage*, std::vector<uint32_t>> over;
-  for (uint32_t at = program_.inputs_; at < registers_.size(); at++) {
+  for (uint32_t at = program_.num_inputs(); at < registers_.size(); at++) {
     Register& r = registers_[at];
     r.refs = 0;
     r.whole = r.writable = false;
@@ -418,7 +418,7 @@ void Rerun::find_families() {
   }
   families_.clear();
   watched_.clear();
-  for (uint32_t at = program_.inputs_; at < registers_.size(); at++) {
+  for (uint32_t at = program_.num_inputs(); at < registers_.size(); at++) {
     if (!values_[at].is_tensor()) continue;
     const TensorImpl* t = values_[at].tensor().impl();
     registers_[at].refs = held[t];
@@ -447,15 +447,15 @@ void Rerun::leave(const std::vector<BlobRef>& out) {
   }
   for (size_t k = 0; again && k < results_.size(); k++)
     if (!alone_[k] && results_[k] < Executable::kConstants) values_[results_[k]] = IValue();
-  for (uint32_t i = 0; i < program_.inputs_; i++)
+  for (uint32_t i = 0; i < program_.num_inputs(); i++)
     if (!values_[i].is_borrowed()) values_[i] = IValue();
 }
 
 void Rerun::forget() {
   for (Step& s : steps_) s.parts.clear();
   for (IValue& v : values_) v = IValue();
-  values_.resize(program_.registers_);
-  registers_.resize(program_.registers_);
+  values_.resize(program_.num_registers());
+  registers_.resize(program_.num_registers());
   for (Register& r : registers_) r = {.result = r.result};
   families_.clear();
   watched_.clear();

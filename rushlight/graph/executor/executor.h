@@ -1,11 +1,9 @@
 // Executor: a graph as a flat program over registers. No Python, no lock; values are dropped after their last use.
 // Thread safety: run() may be called from many threads at once.
 #pragma once
-#include "rushlight/graph/ir.h"
+#include <span>
 
-namespace rushlight::caffe2 {
-class Rerun;
-}
+#include "rushlight/graph/ir.h"
 
 namespace rushlight::graph {
 
@@ -24,9 +22,7 @@ class Executable {
   void run(IValue* args, IValue* results) const;
   bool reuses() const { return reuses_; }
 
- private:
-  friend class Compiler;
-  friend class caffe2::Rerun;  // runs programs too
+  // The program itself, for who runs it by other means.
   enum class Code : uint8_t {
     Operator,
     Primitive,
@@ -70,9 +66,26 @@ class Executable {
     TypePtr type;
     const Node* node = nullptr;
   };
+  const std::vector<Instruction>& instructions() const { return program_; }
+  // An instruction's values: registers, or past kConstants constants.
+  std::span<const uint32_t> inputs_of(const Instruction& i) const {
+    return {operands_.data() + i.inputs, i.input_count};
+  }
+  std::span<const uint32_t> outputs_of(const Instruction& i) const {
+    return {operands_.data() + i.outputs, i.output_count};
+  }
+  static constexpr uint32_t kConstants = 1u << 30;
+  const std::vector<IValue>& constants() const { return constants_; }
+  uint32_t num_inputs() const { return inputs_; }  // the first registers
+  uint32_t num_registers() const { return registers_; }
+  // Whether instructions stand for themselves: none needs the places of a source for its errors, or reads what another lends it.
+  bool steps_alone() const { return !places_ && !borrows_; }
+  void step(const Instruction& i, IValue* registers) const;
+
+ private:
+  friend class Compiler;
   // The body of a fork, as a program over the values that it takes from around it.
   Executable(const Executable& around, const Block& body, const std::vector<Value*>& captured);
-  void step(const Instruction& i, IValue* registers) const;
   bool run_group(const Instruction& i, IValue* registers) const;
   bool run_quickly(const Instruction& i, IValue* registers) const;
   void run_program(IValue* args, IValue* results) const;
@@ -81,7 +94,6 @@ class Executable {
   const IValue& read(uint32_t operand, const IValue* registers) const {
     return operand >= kConstants ? constants_[operand - kConstants] : registers[operand];
   }
-  static constexpr uint32_t kConstants = 1u << 30;
   static constexpr size_t kSingleArgs = 12;  // of an operator that needs no registers
   // How a result leaves its register, which nothing reads afterwards: it is moved, unless another result is the same.
   enum Leaving : uint32_t { kCopied, kMoved, kReused };
