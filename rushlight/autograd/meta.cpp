@@ -79,6 +79,13 @@ Ref<Node> grad_fn(const Tensor& t) {
 uint32_t output_nr(const Tensor& t) { return meta_of(t) ? meta_of(t)->output_nr : 0; }
 bool is_leaf(const Tensor& t) { return !grad_fn(t); }
 
+static void add_accumulator(Edge& e, const Tensor& t) {
+  AutogradMeta* m = meta_of(t);
+  AccumulateGrad* known = m ? m->accumulator.load(std::memory_order_acquire) : nullptr;
+  e.node = Ref<Node>(known ? known : &make_accumulator(t));
+  e.input_nr = 0;
+}
+
 void set_gradient_edge(Edge& e, const Tensor& t) {
   e.dtype = t.dtype();
   e.sizes.assign(t.sizes());
@@ -91,14 +98,13 @@ void set_gradient_edge(Edge& e, const Tensor& t) {
     e.input_nr = m->output_nr;
     return;
   }
-  AccumulateGrad* known = m ? m->accumulator.load(std::memory_order_acquire) : nullptr;
-  e.node = Ref<Node>(known ? known : &make_accumulator(t));
-  e.input_nr = 0;
+  if (t.impl()->requires_grad()) add_accumulator(e, t);
 }
 
 Edge gradient_edge(const Tensor& t) {
   Edge e;
   set_gradient_edge(e, t);
+  if (!e.node && t.requires_grad()) add_accumulator(e, t);
   return e;
 }
 

@@ -56,6 +56,8 @@ uint32_t output_nr(const Tensor& t);
 bool is_leaf(const Tensor& t);
 // Where the gradient of t goes: its grad_fn, or its accumulator. Null if t requires no gradient.
 Edge gradient_edge(const Tensor& t);
+// The same for an operator's argument. A view that was taken where nothing is recorded requires a gradient when its base does, but passes
+// none on: there the edge is empty.
 void set_gradient_edge(Edge& to, const Tensor& t);
 // Makes t the result `nr` of a node.
 void set_history(const Tensor& t, Ref<Node> node, uint32_t nr);

@@ -40,6 +40,20 @@ def test_gradients_and_second_derivatives():
     same(program)
 
 
+def test_a_view_that_was_taken_where_nothing_is_recorded_passes_no_gradient_on():
+    def program(T):
+        x = T.ones(2, 3, requires_grad=True)
+        with T.no_grad():
+            view = x.view(6)
+        y = (view * view).sum()
+        y.backward()
+        other = T.ones(6, requires_grad=True)
+        (view * other).sum().backward()
+        return view.requires_grad, view.is_leaf, y.requires_grad, values(view.grad), values(x.grad), values(other.grad)
+
+    same(program)
+
+
 def test_broadcast_cast_and_complex():
     def program(T):
         a = T.ones(2, 3, requires_grad=True)
