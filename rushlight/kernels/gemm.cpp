@@ -162,12 +162,20 @@ void row_by_transposed(const GemmProblem& p) {
   T alpha = p.alpha.to<T>(), beta = p.beta.to<T>();
   typedef T V __attribute__((vector_size(16), aligned(alignof(T))));
   constexpr int lanes = 16 / int(sizeof(T));
+  constexpr int64_t kLong = 256;  // where one sum would wait for itself
   for (int64_t j = 0; j < p.n; j++) {
     const T* w = b + j * p.b_col;
+    auto product = [&](int64_t q) { return *reinterpret_cast<const V*>(a + q) * *reinterpret_cast<const V*>(w + q); };
     V sums = {};
     int64_t q = 0;
-    for (; q + lanes <= p.k; q += lanes)
-      sums += *reinterpret_cast<const V*>(a + q) * *reinterpret_cast<const V*>(w + q);
+    if (p.k >= kLong) {
+      constexpr int kChains = 8;
+      V chains[kChains] = {};
+      for (; q + kChains * lanes <= p.k; q += kChains * lanes)
+        for (int i = 0; i < kChains; i++) chains[i] += product(q + i * lanes);
+      for (const V& chain : chains) sums += chain;
+    }
+    for (; q + lanes <= p.k; q += lanes) sums += product(q);
     T sum = 0;
     for (int l = 0; l < lanes; l++) sum = T(sum + sums[l]);
     for (; q < p.k; q++) sum = T(sum + a[q] * w[q]);
@@ -211,10 +219,11 @@ bool small(const GemmProblem& p) { return p.m * p.n * p.k <= 32 * 32 * 32; }
 
 template <class T>
 void own_or_provided(const GemmProblem& p) {
+  if constexpr (std::is_floating_point_v<T>) {
+    // Two vectors, of any length, give a library nothing to work with but the sum.
+    if (p.m == 1 && p.b_row == 1 && p.a_col == 1 && (small(p) || p.n == 1)) return row_by_transposed<T>(p);
+  }
   if (small(p)) {
-    if constexpr (std::is_floating_point_v<T>) {
-      if (p.m == 1 && p.b_row == 1 && p.a_col == 1) return row_by_transposed<T>(p);
-    }
     if constexpr (std::is_arithmetic_v<T>) return blocked<T>(p, 0, p.m);
     else return plain_loops<T>(p, 0, p.m);
   }
