@@ -238,6 +238,74 @@ RL_FOR_EACH_ISA(
     },
     <T>)
 
+// Note [Real transforms]: even and odd elements are the parts of one complex transform of length h = n / 2, whose elements k and h - k hold
+// what elements k and h - k of the real one are made of. w: exp(-2 pi i k / n).
+
+// In place, h + 1 blocks of lanes from the first h.
+RL_FOR_EACH_ISA(
+    template <class T>, void, untangle,
+    (T* __restrict re, T* __restrict im, const T* __restrict wr, const T* __restrict wi, int64_t h, int64_t lanes,
+     T scale),
+    {
+      for (int64_t l = 0; l < lanes; l++) {
+        T r = re[l];
+        T i = im[l];
+        re[l] = (r + i) * scale;
+        re[h * lanes + l] = (r - i) * scale;
+        im[l] = 0;
+        im[h * lanes + l] = 0;
+      }
+      for (int64_t k = 1; 2 * k <= h; k++) {
+        int64_t p = k * lanes;
+        int64_t q = (h - k) * lanes;
+        T c = wr[k];
+        T s = wi[k];
+        T cq = wr[h - k];
+        T sq = wi[h - k];
+        RL_IVDEP for (int64_t l = 0; l < lanes; l++) {
+          T er = re[p + l] + re[q + l];  // of the even elements, twice
+          T ei = im[p + l] - im[q + l];
+          T dr = im[p + l] + im[q + l];  // of the odd ones
+          T di = re[q + l] - re[p + l];
+          re[p + l] = (er + c * dr - s * di) * T(0.5) * scale;
+          im[p + l] = (ei + c * di + s * dr) * T(0.5) * scale;
+          re[q + l] = (er + cq * dr + sq * di) * T(0.5) * scale;
+          im[q + l] = (sq * dr - ei - cq * di) * T(0.5) * scale;
+        }
+      }
+    },
+    <T>)
+// In place, h blocks of lanes from the first h + 1.
+RL_FOR_EACH_ISA(
+    template <class T>, void, tangle,
+    (T* __restrict re, T* __restrict im, const T* __restrict wr, const T* __restrict wi, int64_t h, int64_t lanes),
+    {
+      for (int64_t l = 0; l < lanes; l++) {
+        T r = re[l];
+        re[l] = r + re[h * lanes + l];
+        im[l] = r - re[h * lanes + l];
+      }
+      for (int64_t k = 1; 2 * k <= h; k++) {
+        int64_t p = k * lanes;
+        int64_t q = (h - k) * lanes;
+        T c = wr[k];
+        T s = wi[k];
+        T cq = wr[h - k];
+        T sq = wi[h - k];
+        RL_IVDEP for (int64_t l = 0; l < lanes; l++) {
+          T er = re[p + l] + re[q + l];
+          T ei = im[p + l] - im[q + l];
+          T dr = re[p + l] - re[q + l];
+          T di = im[p + l] + im[q + l];
+          re[p + l] = er - c * di + s * dr;
+          im[p + l] = ei + c * dr + s * di;
+          re[q + l] = er - cq * di - sq * dr;
+          im[q + l] = sq * di - ei - cq * dr;
+        }
+      }
+    },
+    <T>)
+
 // ---- plans ------------------------------------------------------------------------------------------------------------
 
 template <class T> struct Pair {  // real and imaginary parts apart
@@ -562,26 +630,21 @@ void real_rows(int64_t n, T scale, const T* in, const Rows& in_rows, std::comple
   bool even = n % 2 == 0;
   // Even and odd elements as one complex transform of half the length.
   auto plan = Plan<T>::get(even ? h : n);
-  each_block(*plan, plan->n, in_rows.count, [&](int64_t first, int64_t rows, Pair<T> x, int64_t lanes) {
+  each_block(*plan, plan->n + 1, in_rows.count, [&](int64_t first, int64_t rows, Pair<T> x, int64_t lanes) {
     each_element(plan->n, lanes, [&](int64_t j, int64_t l) {
       const T* row = in + in_rows.starts[first + std::min(l, rows - 1)];
       x.re[j * lanes + l] = row[(even ? 2 * j : j) * in_rows.step];
       x.im[j * lanes + l] = even ? row[(2 * j + 1) * in_rows.step] : T(0);
     });
     transform(*plan, x, lanes);
-    const Table<T>& w = plan->half_roots();
+    T left = scale;
+    if (even) {
+      const Table<T>& w = plan->half_roots();
+      untangle_isa<T>()(x.re, x.im, w.re.data(), w.im.data(), h, lanes, scale);
+      left = 1;
+    }
     each_element(h + 1, rows, [&](int64_t k, int64_t l) {
-      std::complex<T>& to = out[out_rows.starts[first + l] + k * out_rows.step];
-      if (!even) {
-        to = {x.re[k * lanes + l] * scale, x.im[k * lanes + l] * scale};
-        return;
-      }
-      int64_t p = (k == h ? 0 : k) * lanes + l, q = (k == 0 ? 0 : h - k) * lanes + l;
-      T er = x.re[p] + x.re[q], ei = x.im[p] - x.im[q];  // of the even elements, twice
-      T dr = x.im[p] + x.im[q], di = x.re[q] - x.re[p];  // of the odd ones
-      T c = w.re[size_t(k)], s = w.im[size_t(k)];
-      to = {(er + c * dr - s * di) * T(0.5) * scale, (ei + c * di + s * dr) * T(0.5) * scale};
-      if (k == 0 || k == h) to.imag(0);
+      out[out_rows.starts[first + l] + k * out_rows.step] = {x.re[k * lanes + l] * left, x.im[k * lanes + l] * left};
     });
   });
 }
@@ -592,27 +655,21 @@ void hermitian_rows(int64_t n, T scale, const std::complex<T>* in, const Rows& i
   int64_t h = n / 2;
   bool even = n % 2 == 0;
   auto plan = Plan<T>::get(even ? h : n);
-  each_block(*plan, plan->n, in_rows.count, [&](int64_t first, int64_t rows, Pair<T> x, int64_t lanes) {
-    const Table<T>& w = plan->half_roots();
-    auto given = [&](int64_t k, int64_t l) {
+  each_block(*plan, plan->n + 1, in_rows.count, [&](int64_t first, int64_t rows, Pair<T> x, int64_t lanes) {
+    auto put = [&](int64_t k, int64_t l, T re, T im) {
+      x.re[k * lanes + l] = re;
+      x.im[k * lanes + l] = im;
+    };
+    each_element(h + 1, lanes, [&](int64_t k, int64_t l) {
       std::complex<T> v = in[in_rows.starts[first + std::min(l, rows - 1)] + k * in_rows.step];
       if (k == 0 || (even && k == h)) v.imag(0);
-      return v;
-    };
-    each_element(plan->n, lanes, [&](int64_t k, int64_t l) {
-      std::complex<T> v;
-      if (even) {
-        std::complex<T> a = given(k, l), b = std::conj(given(h - k, l));
-        T c = w.re[size_t(k)], s = w.im[size_t(k)];
-        T dr = a.real() - b.real(), di = a.imag() - b.imag();
-        // i times exp(+2 pi i k / n) times the difference.
-        v = {a.real() + b.real() - (c * di - s * dr), a.imag() + b.imag() + (c * dr + s * di)};
-      } else {
-        v = k <= h ? given(k, l) : std::conj(given(n - k, l));
-      }
-      x.re[k * lanes + l] = v.real();
-      x.im[k * lanes + l] = v.imag();
+      put(k, l, v.real(), v.imag());
+      if (!even && k > 0) put(n - k, l, v.real(), -v.imag());
     });
+    if (even) {
+      const Table<T>& w = plan->half_roots();
+      tangle_isa<T>()(x.re, x.im, w.re.data(), w.im.data(), h, lanes);
+    }
     transform(*plan, x.swapped(), lanes);
     each_element(plan->n, rows, [&](int64_t j, int64_t l) {
       T* row = out + out_rows.starts[first + l];
