@@ -59,10 +59,19 @@ void gather_cpu(const Tensor& self, int64_t dim, const Tensor& index, bool, cons
   if (index.numel() == 0) return;
   Tensor from = at_least_1d(self), at = at_least_1d(index_values("gather", index)), to = at_least_1d(out);
   dim = wrap_dim(dim, self.dim());
-  int64_t n = at.sizes()[size_t(dim)], size = from.sizes()[size_t(dim)];
-  int64_t from_step = lane_stride(from, dim), at_step = lane_stride(at, dim), to_step = lane_stride(to, dim);
+  int64_t size = from.sizes()[size_t(dim)], from_step = lane_stride(from, dim), along = dim;
+  // Lanes of another dimension than the one that is gathered from, where those lie side by side: x stands at the dimension's first element.
+  constexpr int64_t kLong = 16;
+  if (dim != at.dim() - 1 && at.sizes().back() >= kLong) {
+    along = at.dim() - 1;
+    Dims strides = from.strides();
+    strides[size_t(dim)] = 0;
+    from = alias_tensor(from, at.sizes(), strides, from.storage_offset());
+  }
+  int64_t n = at.sizes()[size_t(along)], next = along == dim ? 0 : lane_stride(from, along);
+  int64_t at_step = lane_stride(at, along), to_step = lane_stride(to, along);
   dispatch_size(self.dtype(), [&]<class W>() {
-    for_each_lane<3>(at.sizes(), dim, {&to, &from, &at}, lane_grain(n), [&](std::array<char*, 3> p) {
+    for_each_lane<3>(at.sizes(), along, {&to, &from, &at}, lane_grain(n), [&](std::array<char*, 3> p) {
       W* o = reinterpret_cast<W*>(p[0]);
       const W* x = reinterpret_cast<const W*>(p[1]);
       const int64_t* idx = reinterpret_cast<const int64_t*>(p[2]);
@@ -71,7 +80,7 @@ void gather_cpu(const Tensor& self, int64_t dim, const Tensor& index, bool, cons
         for (int64_t i = 0; i < n; i++) o[i] = x[idx[i]];
         return;
       }
-      for (int64_t i = 0; i < n; i++) o[i * to_step] = x[idx[i * at_step] * from_step];
+      for (int64_t i = 0; i < n; i++) o[i * to_step] = x[idx[i * at_step] * from_step + i * next];
     });
   });
 }

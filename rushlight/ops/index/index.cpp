@@ -7,6 +7,8 @@
 #include "rushlight/dispatch/forms.h"
 #include "rushlight/dispatch/kernel.h"
 #include "rushlight/fn/index_put.h"
+#include "rushlight/fn/nonzero.h"
+#include "rushlight/fn/select.h"
 #include "rushlight/fn/zeros.h"
 #include "rushlight/fn/zeros_like.h"
 #include "rushlight/kernels/dispatch.h"
@@ -75,22 +77,8 @@ void check_mask_shape(const Tensor& self, const Tensor& mask, size_t at) {
 // Positions of a mask's true elements, a tensor for each of its dimensions.
 void expand_mask(const Tensor& self, const Tensor& mask, std::vector<Tensor>& out) {
   check_mask_shape(self, mask, out.size());
-  Tensor m = dense(mask, DType::Bool);
-  const bool* p = m.data<bool>();
-  std::vector<int64_t> found;
-  for (int64_t i = 0; i < m.numel(); i++)
-    if (p[i]) found.push_back(i);
-  std::vector<Tensor> positions;
-  for (int64_t d = mask.dim(); d-- > 0;) {
-    Tensor t = empty_tensor(int64_t(found.size()), DType::Int64);
-    int64_t size = mask.sizes()[size_t(d)];
-    for (size_t i = 0; i < found.size(); i++) {
-      t.data<int64_t>()[i] = found[i] % size;
-      found[i] /= size;
-    }
-    positions.push_back(t);
-  }
-  out.insert(out.end(), positions.rbegin(), positions.rend());
+  Tensor places = nonzero(mask);
+  for (int64_t d = 0; d < mask.dim(); d++) out.push_back(select(places, 1, d));
 }
 
 // A 0-d mask adds a dimension of its own; the caller has put that in place as a 1-element mask.
@@ -127,6 +115,9 @@ IndexShape::IndexShape(const Tensor& self, const PositionShapes& positions) {
     last = d;
   }
   if (!adjacent) before = 0;
+  for (size_t d = 0; d < positions.size(); d++)
+    RL_CHECK(IndexError, !positions[d] || self.sizes()[d] || !product(broadcast),
+             "index is out of bounds for dimension with size 0");
   for (size_t d = 0; d < size_t(self.dim()); d++)
     if (d >= positions.size() || !positions[d]) rest.push_back(self.sizes()[d]);
   for (size_t d = 0; d < before; d++) sizes.push_back(rest[d]);
@@ -154,7 +145,12 @@ IndexPlan::IndexPlan(const Tensor& self, TensorList indices) : IndexShape(self, 
     Tensor spread = dense(whole ? t : alias_tensor(t, broadcast, broadcast_strides(t, broadcast), t.storage_offset()),
                           DType::Int64);
     const int64_t* p = spread.data<int64_t>();
-    for (int64_t i = 0; i < count; i++) offsets[size_t(i)] += wrap_index(p[i], size, int64_t(d)) * stride;
+    uint64_t outside = 0;  // its highest bit is set once an index is below -size or above size - 1
+    for (int64_t i = 0; i < count; i++)
+      outside |= (uint64_t(p[i]) + uint64_t(size)) | (uint64_t(size - 1) - uint64_t(p[i]));
+    if (outside >> 63) [[unlikely]]
+      for (int64_t i = 0; i < count; i++) wrap_index(p[i], size, int64_t(d));
+    for (int64_t i = 0; i < count; i++) offsets[size_t(i)] += (p[i] < 0 ? p[i] + size : p[i]) * stride;
   }
 }
 
@@ -192,78 +188,86 @@ IndexShape shape_of(const char* op, const Tensor& self, TensorList given) {
   return IndexShape(self, shapes);
 }
 
-// f(W* in self, W* in other, self step, other step, n) over all elements that the plan names; `other` has the result's sizes. In parallel over
-// elements of B unless the same place may be written twice.
-template <class W, class F>
-void for_each_indexed(const IndexPlan& plan, const Tensor& self, const Tensor& other, bool parallel, const F& f) {
-  size_t rank = plan.rest.size(), nb = plan.broadcast.size();
-  Dims other_rest;
-  for (size_t d = 0; d < rank; d++) other_rest.push_back(other.strides()[d < plan.before ? d : d + nb]);
-  // Offsets of B's elements in other.
-  int64_t count = int64_t(plan.offsets.size());
-  Dims b_strides;
+// How to go through what a plan names and a tensor of the result's sizes side by side, in elements.
+struct IndexWalk {
+  IndexWalk(const IndexPlan& plan, const Tensor& other);
+  // Where element b of B begins in `other`.
+  int64_t place(int64_t b) const {
+    if (b_flat) return b * b_step;
+    int64_t to = 0;
+    for (size_t d = b_strides.size(); d-- > 0; b /= broadcast[d]) to += b % broadcast[d] * b_strides[d];
+    return to;
+  }
+  const Dims& broadcast;
+  Dims b_strides, sizes, in, out;  // `sizes` of the rest, merged where that goes, with its strides in both
+  bool b_flat = true;              // one stride for all of B
+  int64_t b_step = 0;
+  int64_t run = 1, run_in = 0, run_out = 0;  // along the last of `sizes`
+  int64_t outer = 0;                         // runs for each element of B
+};
+
+IndexWalk::IndexWalk(const IndexPlan& plan, const Tensor& other) : broadcast(plan.broadcast) {
+  const size_t rank = plan.rest.size(), nb = broadcast.size();
   for (size_t d = 0; d < nb; d++) b_strides.push_back(other.strides()[plan.before + d]);
-  bool b_flat = true;  // one stride for all of B
-  for (size_t d = 0; d + 1 < nb; d++) b_flat = b_flat && b_strides[d] == b_strides[d + 1] * plan.broadcast[d + 1];
-  // Merge what can be merged of the rest.
-  Dims sizes, in, out;
+  for (size_t d = 0; d + 1 < nb; d++) b_flat = b_flat && b_strides[d] == b_strides[d + 1] * broadcast[d + 1];
+  if (nb) b_step = b_strides.back();
   for (size_t d = 0; d < rank; d++) {
     if (plan.rest[d] == 1) continue;
-    size_t n = sizes.size();
-    if (n && in[n - 1] == plan.rest[d] * plan.rest_strides[d] && out[n - 1] == plan.rest[d] * other_rest[d]) {
+    const size_t n = sizes.size();
+    const int64_t to = other.strides()[d < plan.before ? d : d + nb];
+    if (n && in[n - 1] == plan.rest[d] * plan.rest_strides[d] && out[n - 1] == plan.rest[d] * to) {
       sizes[n - 1] *= plan.rest[d];
       in[n - 1] = plan.rest_strides[d];
-      out[n - 1] = other_rest[d];
+      out[n - 1] = to;
     } else {
       sizes.push_back(plan.rest[d]);
       in.push_back(plan.rest_strides[d]);
-      out.push_back(other_rest[d]);
+      out.push_back(to);
     }
   }
-  int64_t run = sizes.empty() ? 1 : sizes.back(), run_in = sizes.empty() ? 0 : in.back(),
-          run_out = sizes.empty() ? 0 : out.back();
-  int64_t outer = product(sizes) / std::max<int64_t>(run, 1);
-  if (count == 0 || run == 0 || product(sizes) == 0) return;
+  if (!sizes.empty()) run = sizes.back(), run_in = in.back(), run_out = out.back();
+  outer = run ? product(sizes) / run : 0;
+}
+
+// f(W* in self, W* in other, self step, other step, n) over all elements that the plan names; `other` has the result's sizes. In parallel over
+// elements of B unless the same place may be written twice. kSingly: worth code of its own for elements that are named one by one.
+template <class W, bool kSingly, class F>
+void for_each_indexed(const IndexPlan& plan, const Tensor& self, const Tensor& other, bool parallel, const F& f) {
+  const IndexWalk walk(plan, other);
+  const int64_t count = int64_t(plan.offsets.size());
+  if (count == 0 || walk.outer == 0) return;
   W* x = self.data<W>();
   W* y = other.data<W>();
-  auto work = [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; b++) {
-      int64_t to = 0;
-      if (b_flat) to = nb ? b * b_strides[nb - 1] : 0;
-      else
-        for (int64_t d = int64_t(nb), left = b; d-- > 0; left /= plan.broadcast[size_t(d)])
-          to += left % plan.broadcast[size_t(d)] * b_strides[size_t(d)];
-      int64_t from = plan.offsets[size_t(b)];
-      if (outer == 1) {
-        f(x + from, y + to, run_in, run_out, run);
-        continue;
-      }
-      for (int64_t o = 0; o < outer; o++) {
-        int64_t left = o, di = from, dj = to;
-        for (size_t d = sizes.size() - 1; d-- > 0; left /= sizes[d]) {
-          int64_t i = left % sizes[d];
-          di += i * in[d];
-          dj += i * out[d];
-        }
-        f(x + di, y + dj, run_in, run_out, run);
-      }
-    }
-  };
-  if (parallel) parallel_for(0, count, std::max<int64_t>(1, 32768 / product(sizes)), work);
-  else work(0, count);
+  parallel_for(0, count, parallel ? std::max<int64_t>(1, 32768 / (walk.outer * walk.run)) : count,
+               [&](int64_t begin, int64_t end) {
+                 if (kSingly && walk.b_flat && walk.sizes.empty()) {
+                   for (int64_t b = begin; b < end; b++) f(x + plan.offsets[size_t(b)], y + b * walk.b_step, 0, 0, 1);
+                   return;
+                 }
+                 for (int64_t b = begin; b < end; b++) {
+                   const int64_t from = plan.offsets[size_t(b)], to = walk.place(b);
+                   for (int64_t o = 0; o < walk.outer; o++) {
+                     int64_t left = o, di = from, dj = to;
+                     for (size_t d = walk.sizes.size(); d > 1; d--) {
+                       int64_t i = left % walk.sizes[d - 2];
+                       left /= walk.sizes[d - 2];
+                       di += i * walk.in[d - 2];
+                       dj += i * walk.out[d - 2];
+                     }
+                     f(x + di, y + dj, walk.run_in, walk.run_out, walk.run);
+                   }
+                 }
+               });
 }
 
 TensorSpec index_meta(const Tensor& self, TensorList indices) {
   IndexShape shape = shape_of("index", self, indices);
-  for (int64_t n : shape.rest)
-    RL_CHECK(IndexError, n != 0 || product(shape.broadcast) == 0 || product(shape.sizes) == 0,
-             "index is out of bounds for dimension with size 0");
   return {.sizes = std::move(shape.sizes), .dtype = self.dtype(), .device = self.device()};
 }
 void index_cpu(const Tensor& self, TensorList indices, const Tensor& out) {
   IndexPlan plan = plan_of(self, indices);
   dispatch_size(self.dtype(), [&]<class W>() {
-    for_each_indexed<W>(plan, self, out, true, [](const W* x, W* y, int64_t sx, int64_t sy, int64_t n) {
+    for_each_indexed<W, true>(plan, self, out, true, [](const W* x, W* y, int64_t sx, int64_t sy, int64_t n) {
       if (n == 1) *y = *x;
       else if (sx == 1 && sy == 1) std::memcpy(y, x, size_t(n) * sizeof(W));
       else
@@ -320,15 +324,15 @@ void index_put_cpu(const Tensor&, TensorList indices, const Tensor& given, bool 
   Tensor from = alias_tensor(values, plan.sizes, put_strides(values, plan.sizes), values.storage_offset());
   if (!accumulate) {
     dispatch_size(out.dtype(), [&]<class W>() {
-      for_each_indexed<W>(plan, out, from, false, [](W* x, const W* y, int64_t sx, int64_t sy, int64_t n) {
+      for_each_indexed<W, true>(plan, out, from, false, [](W* x, const W* y, int64_t sx, int64_t sy, int64_t n) {
         for (int64_t i = 0; i < n; i++) x[i * sx] = y[i * sy];
       });
     });
     return;
   }
   dispatch(AllTypes{}, out.dtype(), "index_put", [&]<class T>() {
-    for_each_indexed<T>(plan, out, from, false,
-                        [](T* x, const T* y, int64_t sx, int64_t sy, int64_t n) { add_run(x, y, sx, sy, n); });
+    for_each_indexed<T, false>(plan, out, from, false,
+                               [](T* x, const T* y, int64_t sx, int64_t sy, int64_t n) { add_run(x, y, sx, sy, n); });
   });
 }
 

@@ -299,9 +299,13 @@ int64_t flat_position(const Tensor& t, int64_t i) {
 }
 void take_cpu(const Tensor& self, const Tensor& index, const Tensor& out) {
   Tensor at = dense(index), to = dense(out);
+  const int64_t* p = at.data<int64_t>();
+  const uint64_t direct = self.is_contiguous() ? uint64_t(self.numel()) : 0;  // positions below it are offsets
   dispatch_size(self.dtype(), [&]<class W>() {
-    for (int64_t i = 0; i < at.numel(); i++)
-      to.data<W>()[i] = self.data<W>()[flat_position(self, at.data<int64_t>()[i])];
+    const W* x = self.data<W>();
+    W* y = to.data<W>();
+    for (int64_t i = 0, n = at.numel(); i < n; i++)
+      y[i] = x[uint64_t(p[i]) < direct ? p[i] : flat_position(self, p[i])];
   });
   if (!to.is_same(out)) copy_elements(out, to);
 }

@@ -176,28 +176,37 @@ Grads masked_scatter_backward_grad(const Saved& s, const Tensor& g) {
 
 // ---- nonzero ----
 
+// No branch hangs on an element, for none tells of the next.
 Tensor nonzero_op(const Tensor& self) {
-  Tensor in = is_computed(self.dtype()) ? dense(self) : dense(to(self, DType::Bool));
-  int64_t n = in.numel(), rank = self.dim();
-  std::vector<int64_t> found;
-  dispatch(AllTypes{}, in.dtype(), "nonzero", [&]<class T>() {
-    const T* x = in.data<T>();
-    for (int64_t i = 0; i < n; i++)
-      if (compute_t<T>(x[i]) != compute_t<T>(0)) found.push_back(i);
-  });
+  Tensor in = dense(self, DType::Bool);
+  const bool* x = in.data<bool>();
+  const Dims& sizes = self.sizes();
+  const size_t rank = sizes.size();
+  const int64_t line = rank ? sizes.back() : 1;
+  int64_t count = 0;
+  for (int64_t i = 0, n = in.numel(); i < n; i++) count += x[i];
   // PyTorch lays the result out by columns: each dimension's positions are contiguous.
-  int64_t count = int64_t(found.size());
-  Tensor out = empty_strided_tensor(Dims{count, rank}, Dims{1, std::max<int64_t>(count, 1)}, DType::Int64);
-  int64_t* o = out.data<int64_t>();
-  for (int64_t d = rank; d-- > 0;) {
-    int64_t size = self.sizes()[size_t(d)];
-    for (int64_t i = 0; i < count; i++) {
-      o[d * count + i] = found[size_t(i)] % size;
-      found[size_t(i)] /= size;
+  Tensor out = empty_strided_tensor(Dims{count, int64_t(rank)}, Dims{1, std::max<int64_t>(count, 1)}, DType::Int64);
+  if (rank == 0) return out;
+  int64_t* columns = out.data<int64_t>();
+  int64_t* last = columns + int64_t(rank - 1) * count;
+  Dims at(rank - 1, 0);
+  for (int64_t found = 0; found < count; x += line) {
+    const int64_t before = found;
+    for (int64_t j = 0; j < line && found < count; j++) {
+      last[found] = j;
+      found += x[j];
+    }
+    for (size_t d = 0; d + 1 < rank; d++)
+      std::fill(columns + int64_t(d) * count + before, columns + int64_t(d) * count + found, at[d]);
+    for (size_t d = rank - 1; d-- > 0;) {
+      if (++at[d] < sizes[d]) break;
+      at[d] = 0;
     }
   }
   return out;
 }
+
 TensorSpec nonzero_static_meta(const Tensor& self, int64_t size, int64_t) {
   RL_CHECK(RuntimeError, size >= 0, "nonzero_static: 'size' must be an non-negative integer");
   return {.sizes = {size, self.dim()}, .dtype = DType::Int64, .device = self.device()};
