@@ -110,6 +110,7 @@ variable_list grad(TensorList outputs, TensorList inputs, TensorList grad_output
                    bool create_graph, bool allow_unused) {
   check_defined(outputs, "grad: outputs");
   check_defined(inputs, "grad: inputs");
+  RL_CHECK(RuntimeError, !inputs.empty(), "grad requires non-empty inputs.");
   BackwardOptions options = {.retain_graph = retain_graph.value_or(create_graph),
                              .create_graph = create_graph,
                              .allow_unused = allow_unused,

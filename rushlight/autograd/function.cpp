@@ -77,6 +77,11 @@ Tensor FunctionNode::wire(const Tensors& inputs, const Tensor& output, uint32_t 
   return t;
 }
 
+bool FunctionNode::needs_input_grad(size_t i) const {
+  Backward* run = Backward::current();
+  return run && Backward::running_node().get() == this ? run->needed(edges()[i]) : bool(edges()[i].node);
+}
+
 void FunctionNode::mark_views(const Tensors& inputs, const Tensors& outputs) {
   for (const Tensor& t : outputs)
     if (t.defined() && t.is_view() && t.impl()->view_kind() == ViewKind::NoGrad && place_of(t, inputs) < 0 &&

@@ -28,7 +28,8 @@ class FunctionNode : public Node {
   void set_materialize_grads(bool on) { materialize_ = on; }
   // Off: outputs marked as not differentiable are left out of that.
   void set_materialize_non_differentiable(bool on) { materialize_constant_ = on; }
-  bool needs_input_grad(size_t i) const { return bool(edges()[i].node); }
+  // While this node runs in a run of the engine that was asked for some gradients only: whether that run needs this one.
+  bool needs_input_grad(size_t i) const;
 
   // Throws AutogradError if they were freed or changed since.
   Tensors saved_tensors() const;

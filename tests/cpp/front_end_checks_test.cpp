@@ -138,6 +138,28 @@ TEST(FrontEndChecksTest, FunctionsAskForRangesOfGradients) {
   Second::apply(torch::ones({1}), torch::ones({1}, torch::requires_grad())).backward();
 }
 
+TEST(FrontEndChecksTest, FunctionsKnowWhichGradientsThisRunWants) {
+  struct Either : torch::autograd::Function<Either> {
+    static torch::Tensor forward(torch::autograd::AutogradContext*, torch::Tensor a, torch::Tensor b) { return a + b; }
+    static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::tensor_list g) {
+      asked() = {ctx->needs_input_grad(0), ctx->needs_input_grad(1)};
+      return {g[0], g[0]};
+    }
+    static std::array<bool, 2>& asked() {
+      static std::array<bool, 2> both;
+      return both;
+    }
+  };
+  torch::Tensor a = torch::ones({1}, torch::requires_grad()), b = torch::ones({1}, torch::requires_grad());
+  torch::Tensor y = Either::apply(a, b);
+  torch::autograd::grad({y}, {b}, {}, true);
+  EXPECT_EQ(Either::asked(), (std::array<bool, 2>{false, true}));
+  y.backward({}, true);
+  EXPECT_EQ(Either::asked(), (std::array<bool, 2>{true, true}));
+  EXPECT_REFUSED(torch::autograd::grad({y}, {}), "non-empty inputs");
+}
+
 TEST(FrontEndChecksTest, ModulesTellWhatTheyHave) {
   torch::jit::Module m("Net");
   m.register_parameter("w", torch::ones({2}), false);
