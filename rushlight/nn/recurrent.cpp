@@ -276,21 +276,21 @@ RL_CELL(GRUCell, 3)
 #undef RL_CELL
 
 Tensor RNNCellImpl::forward(const Tensor& x, Tensor hx) {
-  check(x, hx, "");
+  check(x, hx, "0");
   Tensor h = start(hx, x, options.hidden_size());
   bool tanh = std::holds_alternative<enumtype::kTanh>(options.nonlinearity());
   return like(x, tanh ? rushlight::rnn_tanh_cell(row(x), h, weight_ih, weight_hh, bias_ih, bias_hh)
                       : rushlight::rnn_relu_cell(row(x), h, weight_ih, weight_hh, bias_ih, bias_hh));
 }
 Tensor GRUCellImpl::forward(const Tensor& x, Tensor hx) {
-  check(x, hx, "");
+  check(x, hx, "0");
   Tensor h = start(hx, x, options.hidden_size());
   return like(x, rushlight::gru_cell(row(x), h, weight_ih, weight_hh, bias_ih, bias_hh));
 }
 LSTMState LSTMCellImpl::forward(const Tensor& x, std::optional<LSTMState> hx) {
   auto [h, c] = hx.value_or(LSTMState());
-  check(x, h, "[0]");
-  check(x, c, "[1]");
+  check(x, h, "0");
+  check(x, c, "1");
   rushlight::Tensor states[2] = {start(h, x, options.hidden_size()), start(c, x, options.hidden_size())};
   auto [h1, c1] =
       rushlight::lstm_cell(row(x), rushlight::TensorList(states, 2), weight_ih, weight_hh, bias_ih, bias_hh);

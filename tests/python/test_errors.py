@@ -46,6 +46,13 @@ bool(x)
 bool(torch.tensor([]))
 torch.tensor(300, dtype=torch.uint8)
 torch.Size([1.5])
+torch.ones(5, 0)[:, torch.tensor([0])]
+torch.ones(0, 5)[torch.tensor([1]), torch.tensor([0])]
+torch.nn.RNNCell(1, 2)(torch.ones(3, 1), torch.ones(3, 1))
+torch.nn.LSTMCell(1, 2)(torch.ones(3, 1), (torch.ones(3, 1), torch.ones(3, 1)))
+torch.nn.functional.unfold(torch.ones(1, 2, 5, 2), (2, 4), stride=3)
+torch.nn.functional.bilinear(torch.ones(2, 3, dtype=torch.float64), torch.ones(2, 3), torch.ones(2, 3, 3))
+torch.ones(1, dtype=torch.complex64, requires_grad=True).sum().backward()
 """
 
 # Only the kind is.

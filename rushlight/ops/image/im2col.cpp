@@ -54,12 +54,16 @@ Patches patches(const char* op, IntArrayRef image, IntArrayRef kernel, IntArrayR
   pair(p.in, image, 0, op, "the image's size");
   for (int d = 0; d < 2; d++) {
     int64_t reach = CheckedInt(p.padding[d]) * 2 + p.in[d] - CheckedInt(p.dilation[d]) * (p.kernel[d] - 1) - 1;
-    p.out[d] = reach < 0 ? 0 : reach / p.stride[d] + 1;
+    p.out[d] = reach < 0 ? -((-reach - 1) / p.stride[d]) : reach / p.stride[d] + 1;  // rounded down
   }
-  RL_CHECK(RuntimeError, p.out[0] > 0 && p.out[1] > 0, op, ": given an image of ", image, ", kernel_size=", kernel,
-           ", dilation=", dilation, ", padding=", padding, ", stride=", stride,
-           ", calculated shape of the array of sliding blocks as (", p.out[0], ", ", p.out[1],
-           "), but its components must be at least one.");
+  auto pair_text = [](const int64_t* of) { return str("(", of[0], ", ", of[1], ")"); };
+  bool unfolds = std::string_view(op) == "im2col";
+  RL_CHECK(RuntimeError, p.out[0] > 0 && p.out[1] > 0,
+           unfolds ? "Given input with spatial size " : "Given output_size=", pair_text(p.in),
+           ", kernel_size=", pair_text(p.kernel), ", dilation=", pair_text(p.dilation),
+           ", padding=", pair_text(p.padding), unfolds ? "" : ", stride=" + pair_text(p.stride),
+           ", calculated shape of the array of sliding blocks as ", pair_text(p.out),
+           ", but its components must be at least one.");
   return p;
 }
 

@@ -256,6 +256,9 @@ Tensor bilinear_op(const Tensor& x1, const Tensor& x2, const Tensor& weight, con
              ": got ", x1.size(d), " and ", x2.size(d));
     sizes.push_back(x1.size(d));
   }
+  RL_CHECK(RuntimeError, x1.dtype() == x2.dtype() && x1.dtype() == weight.dtype(),
+           "All tensors must have the same dtype, got input1: ", cpp_name_of(x1.dtype()),
+           ", input2: ", cpp_name_of(x2.dtype()), ", weight: ", cpp_name_of(weight.dtype()));
   int64_t out = weight.size(0), m = weight.size(1), n = weight.size(2), rows = product(sizes);
   RL_CHECK(RuntimeError, x1.size(-1) == m, "bilinear(): input1 size does not match weight size: got ", x1.size(-1),
            " but expected ", m);

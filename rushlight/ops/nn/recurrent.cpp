@@ -291,7 +291,7 @@ State one_step(Cell cell, const Tensor& input, const State& s, const Weights& w)
   RL_CHECK(ShapeError, w.ih.dim() == 2 && input.size(1) == w.ih.size(1), "input has inconsistent input_size: got ",
            input.size(1), " expected ", w.ih.dim() == 2 ? w.ih.size(1) : 0,
            ". Hint: make the cell with input_size=", input.size(1), "; it takes (batch, features)");
-  RL_CHECK(ShapeError, w.hh.dim() == 2 && s.h.size(1) == w.hh.size(1), "hidden has inconsistent hidden_size: got ",
+  RL_CHECK(ShapeError, w.hh.dim() == 2 && s.h.size(1) == w.hh.size(1), "hidden0 has inconsistent hidden_size: got ",
            s.h.size(1), ", expected ", w.hh.dim() == 2 ? w.hh.size(1) : 0);
   check_weights(cell, w);
   RL_CHECK(ShapeError, cell != Cell::Lstm || s.c.sizes() == s.h.sizes(),
