@@ -128,6 +128,18 @@ def _(torch):
     return lambda: torch.softmax(a, -1)
 
 
+@case("kernel/backward_of_1000_rows_of_64")
+def _(torch):
+    x = randn(torch, 1000, 64).requires_grad_()
+
+    def run():
+        x.grad = None
+        torch.stack([row.sum() for row in x.unbind()]).sum().backward()
+        return x.grad
+
+    return run
+
+
 # ---- models
 
 

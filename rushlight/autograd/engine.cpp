@@ -314,6 +314,18 @@ Tensors Backward::call_alone(Node& n, Tensors grads) {
   return fit;
 }
 
+// Of a node with one gradient for one edge, which has got others: see Note [Gradients of parts].
+bool Backward::add_in_place(Node* n, const Tensor& grad) {
+  if (n->num_inputs() != 1 || n->num_edges() != 1 || !grad.defined() || has_hooks(*n) || anomaly.enabled ||
+      thread_state.interceptor)
+    return false;
+  const Edge& e = n->edges()[0];
+  if (!needed(e)) return false;
+  Node::RunState& s = state(e.node.get());
+  Tensor& sum = s.all ? s.all[e.input_nr] : s.first;
+  return sum.defined() && may_write(sum) && n->add_into(sum, grad);
+}
+
 void Backward::execute(Node* n) {
   Node::RunState& s = state(n);
   uint32_t count = n->num_inputs();
@@ -343,7 +355,8 @@ void Backward::execute(Node* n) {
     if (!(s.needed & kRun)) return;
   }
   Grads out;
-  if (any_defined(grads, count) || n->runs_without_gradients() || has_hooks(*n)) out = apply(n, grads, count);
+  if ((any_defined(grads, count) || n->runs_without_gradients() || has_hooks(*n)) && !add_in_place(n, grads[0]))
+    out = apply(n, grads, count);
   if (!options_.retain_graph) n->release_saved();
   first = Tensor();
   all.reset();

@@ -80,6 +80,7 @@ class Backward {
   void count_dependencies();
   void mark_needed();
   void give(const Edge& e, Tensor g);
+  bool add_in_place(Node* n, const Tensor& grad);
   void execute(Node* n);
   Grads apply(Node* n, Tensor* grads, uint32_t count);
   void push_ready(Node* n);

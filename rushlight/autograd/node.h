@@ -116,6 +116,8 @@ class Node : public RefCounted {
   // `grads` has num_inputs() items, undefined where no gradient came, not all of them. One gradient per edge; the engine sums and casts
   // them. The node may take the items.
   virtual Grads apply(Backward& run, Tensor* grads) = 0;
+  // Adds what apply() would give the first edge to a gradient that is there already and that nobody else sees. False: apply() has to.
+  virtual bool add_into(const Tensor& /*sum*/, const Tensor& /*grad*/) { return false; }
   virtual std::string name() const = 0;
   // Drops saved values; the graph will not be walked again.
   virtual void release_saved() {}

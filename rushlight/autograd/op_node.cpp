@@ -6,6 +6,8 @@
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/view_nodes.h"
 #include "rushlight/dispatch/boxing.h"
+#include "rushlight/dispatch/values.h"
+#include "rushlight/fn/add.h"
 #include "rushlight/fn/clone.h"
 
 namespace rushlight {
@@ -60,6 +62,8 @@ GradPlan::GradPlan(const Op& o)
         saved_results.push_back(uint8_t(r));
     }
   }
+  is_part = o.def().kernel.kind == Kernel::Kind::View && rule.one && rule.saves.empty() && !in_place && edges == 1 &&
+            args[0].edge == 0;
 }
 
 int GradPlan::find_result(std::string_view what) const {
@@ -447,6 +451,39 @@ class SavedOf final : public Saved {
 };
 
 }  // namespace
+
+namespace {
+
+bool shows_each_once(const Tensor& t) {
+  std::vector<std::pair<int64_t, int64_t>> dims;
+  for (size_t d = 0; d < t.sizes().size(); d++)
+    if (t.sizes()[d] > 1) dims.emplace_back(t.strides()[d], t.sizes()[d]);
+  std::sort(dims.begin(), dims.end());
+  int64_t reach = 0;
+  for (auto [stride, size] : dims) {
+    if (stride <= reach) return false;
+    reach += stride * (size - 1);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool OpNode::add_into(const Tensor& sum, const Tensor& grad) {
+  constexpr size_t kMostArgs = 8;
+  const size_t n = plan_.args.size();
+  if (!plan_.is_part || slices_ || n > kMostArgs || grad.numel() >= sum.numel() || grad.dtype() != sum.dtype() ||
+      grad.impl()->flags() & (kWrapped | kPythonDispatch | kInParts) || edges()[0].sizes != sum.sizes())
+    return false;
+  IValue args[kMostArgs], part;
+  args[0] = IValue::borrow(sum);
+  for (size_t i = 1; i < n; i++) args[i] = IValue::borrow(values_[i]);
+  call(plan_.op, args, &part);
+  const Tensor& to = part.tensor();
+  if (to.sizes() != grad.sizes() || !shows_each_once(to)) return false;
+  add_(to, grad);
+  return true;
+}
 
 Grads OpNode::apply(Backward& run, Tensor* grads) {
   SavedOf saved(*this, run);

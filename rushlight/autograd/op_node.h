@@ -34,6 +34,7 @@ struct GradPlan {
   std::vector<uint8_t> saved_results;
   int list_arg = -1;
   bool in_place;
+  bool is_part;  // a view, made by arguments that are no tensors
 
   int find_result(std::string_view name) const;  // -1 if there is none
 
@@ -59,6 +60,10 @@ class OpNode final : public Node {
   ~OpNode() override;
 
   Grads apply(Backward& run, Tensor* grads) override;
+  // Note [Gradients of parts]: what shows some elements of its argument (select, slice, diagonal) has a gradient of zeros but for those. Where
+  // others came before it, it is added to those elements alone, so that the rows of a tensor, one after the other, cost what the tensor costs
+  // and not its size for each.
+  bool add_into(const Tensor& sum, const Tensor& grad) override;
   std::string name() const override { return shown_ ? shown_ : plan_.name; }
   // Shows another name, one of a record's: that of the composite of which this is the last step.
   void call_it(const char* name) { shown_ = name; }

@@ -155,3 +155,64 @@ def test_moments_of_a_normalisation_take_no_gradient(T):
     layer = T.native_layer_norm(x, (3,), None, None, 1e-5)
     batch = T.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)
     assert [t.requires_grad for t in (*layer, *batch)] == [True, False, False] * 2
+
+
+# What shows some elements of a tensor adds its gradient to those elements of what came before it.
+PARTS = {
+    "rows": lambda T, x: sum((k + 1) * r.exp().sum() for k, r in enumerate(x.unbind())),
+    "rows, one twice": lambda T, x: (x[1] * x[-1]).sum() + (x[1] * x[0]).sum(),
+    "columns": lambda T, x: sum((c * k).sum() for k, c in enumerate(x.unbind(1))),
+    "pieces": lambda T, x: sum((p**2).sum() for p in x.split([1, 3])),
+    "steps": lambda T, x: (x[::2] * x[1::2]).sum() + x[:, -3::2].prod() + x[3:3].sum(),
+    "a diagonal": lambda T, x: (x.diagonal() * x.diagonal(1, 1, 0)[:3].sum()).sum() + x[2].sum(),
+    "windows": lambda T, x: x.flatten().unfold(0, 6, 5).exp().sum() + x.flatten()[3:9].exp().sum(),
+    "rows and all": lambda T, x: (x * 3).sum() + x[0].sum() + (x * x[2]).sum(),
+    "parts of parts": lambda T, x: sum(v * k for k, v in enumerate(e for r in (x * 2).unbind() for e in r.unbind())),
+    "strides": lambda T, x: x.as_strided((2, 2), (5, 1), 1).sum() + x.as_strided((2, 2), (1, 1), 0).prod(),
+    "complex": lambda T, x: sum(r.abs().sum() for r in T.complex(x, x * 2).unbind()),
+    "a view of another dtype": lambda T, x: T.view_as_real(T.complex(x, x * 2))[..., 0].exp().sum() + x[1].sum(),
+    "a step of a recurrence": lambda T, x: (
+        __import__("functools").reduce(lambda h, r: (h * r).tanh() + r, x.unbind()).sum()
+    ),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("name", PARTS)
+def test_gradients_of_parts_add_up(T, name):
+    """Against numbers: each element's gradient is what moving it does."""
+    values = torch.arange(20, dtype=torch.float64).reshape(4, 5).mul(0.37).add(0.2).sin().tolist()
+    x = T.tensor(values, dtype=T.float64, requires_grad=True)
+    y = (PARTS[name](T, x),)
+    (g,) = T.autograd.grad(y, x, retain_graph=True)
+    h = 1e-6
+    for i in range(4):
+        for j in range(5):
+            ends = []
+            for move in (h, -h):
+                moved = T.tensor(values, dtype=T.float64)
+                moved[i, j] += move
+                ends.append(PARTS[name](T, moved).item())
+            assert g[i, j].item() == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-5, abs=1e-7)
+    (again,) = T.autograd.grad(y, x, create_graph=True)
+    assert (again - g).abs().max() < 1e-12
+    T.autograd.gradgradcheck(lambda x: PARTS[name](T, x), x)
+
+
+@BOTH
+def test_gradients_that_somebody_holds_stay_as_they_are_while_parts_are_added(T):
+    x = T.ones(3, 2, requires_grad=True)
+    y = x * 1
+    seen = []
+    y.register_hook(lambda g: seen.append(g))
+    y.retain_grad()
+    given = T.full((3, 2), 5.0)
+    T.autograd.backward([y, y[0].sum(), y[1].sum()], [given, None, None])
+    assert given.tolist() == [[5.0, 5.0]] * 3
+    assert y.grad.tolist() == x.grad.tolist() == seen[0].tolist() == [[6.0, 6.0], [6.0, 6.0], [5.0, 5.0]]
+    rows = x.unbind()
+    rows[0].sum().backward()
+    kept = x.grad
+    before = kept.clone()
+    rows[1].sum().backward()
+    assert kept is x.grad and (kept - before).tolist() == [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
