@@ -16,7 +16,8 @@ struct HeldMeta final : TensorContents {
 };
 
 rushlight::TensorImpl& writable(TensorImpl* t, const char* who) {
-  RL_CHECK(RuntimeError, t != undefined_insides().unsafeGetTensorImpl(), who, "() called on an undefined Tensor; give the tensor a value first");
+  RL_CHECK(RuntimeError, t != undefined_insides().unsafeGetTensorImpl(), who,
+           "() called on an undefined Tensor; give the tensor a value first");
   return *reinterpret_cast<rushlight::TensorImpl*>(t);
 }
 
@@ -52,7 +53,8 @@ autograd::AutogradMetaInterface* TensorImpl::autograd_meta() const {
 void TensorImpl::set_backend_meta(intrusive_ptr<BackendMeta> meta) {
   rushlight::TensorImpl& t = writable(this, "set_backend_meta");
   RL_CHECK(RuntimeError, !t.wrapper() && !t.parts(), "set_backend_meta: expected a tensor of memory of its own, got ",
-           t.parts() ? "one whose values are in other tensors (sparse or quantized)" : "one of a transform (func.grad, func.vmap)",
+           t.parts() ? "one whose values are in other tensors (sparse or quantized)"
+                     : "one of a transform (func.grad, func.vmap)",
            "; give it to the tensor that this one is made of");
   t.set_backend_contents(meta ? make_ref<HeldMeta>(std::move(meta)) : nullptr);
 }
@@ -68,7 +70,8 @@ void TensorImpl::shallow_copy_from(const intrusive_ptr<TensorImpl>& from) {
   Ref<rushlight::TensorImpl> to(&writable(this, "shallow_copy_from"));
   if (!from) fail_undefined("shallow_copy_from");
   rushlight::take_over(rushlight::Tensor(std::move(to)), from.held());
-  if (BackendMeta* meta = from->get_backend_meta()) set_backend_meta(meta->clone(from->get_backend_meta_intrusive_ptr()));
+  if (BackendMeta* meta = from->get_backend_meta())
+    set_backend_meta(meta->clone(from->get_backend_meta_intrusive_ptr()));
   else if (get_backend_meta()) set_backend_meta(nullptr);
 }
 
