@@ -277,3 +277,18 @@ def test_handlers_call_below_themselves(T):
     assert (x + 1).tolist() == [2.0, 2.0] and Counted.calls == 1
     del guard
     assert (x * 2).tolist() == [2.0, 2.0] and Counted.calls == 2
+
+
+@pytest.mark.parametrize("lib", [rl, torch], ids=["here", "PyTorch"])
+def test_handlers_are_told_of_clamp_with_its_bounds(lib):
+    seen = []
+
+    class Mode(lib.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append((str(func), args[1:]))
+            return func(*args, **(kwargs or {}))
+
+    x = lib.tensor([-1.0, 0.5, 2.0])
+    with Mode():
+        y = x.clamp(0, 1)
+    assert seen == [("aten.clamp.default", (0, 1))] and y.tolist() == [0.0, 0.5, 1.0]

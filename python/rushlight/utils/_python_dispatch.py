@@ -110,8 +110,13 @@ class _Overload:
         return f"aten.{self.__name__}"
 
 
+# How handlers are told of operators that PyTorch doesn't have.
+_SHOWN_AS = {("_clamp_both", ""): ("clamp", "Tensor"), ("_clamp_both", "Scalar"): ("clamp", "default")}
+
+
 @functools.cache
 def _overload_of(name: str, overload: str) -> Any:
+    name, overload = _SHOWN_AS.get((name, overload), (name, overload))
     ops = getattr(rl, "ops", None)
     if ops is None:
         return _Overload(name, overload)

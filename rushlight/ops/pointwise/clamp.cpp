@@ -79,11 +79,13 @@ Grads fmin_grad(const Saved& s, const Tensor& g) {
 Tensor clamp_any(const Tensor& self, const IValue& low, const IValue& high) {
   RL_CHECK(RuntimeError, !low.is_none() || !high.is_none(),
            "torch.clamp: At least one of 'min' or 'max' must not be None");
-  static const Op* both = OpTable::get().find("_clamp_both");
-  static const Op* min = OpTable::get().find("clamp_min.Tensor");
-  static const Op* max = OpTable::get().find("clamp_max.Tensor");
+  // By kind of bounds and by which there are: handlers see which overload is called.
+  static const Op* ops[2][3] = {
+      {OpTable::get().find("clamp_max.Tensor"), OpTable::get().find("clamp_min.Tensor"),
+       OpTable::get().find("_clamp_both")},
+      {OpTable::get().find("clamp_max"), OpTable::get().find("clamp_min"), OpTable::get().find("_clamp_both.Scalar")}};
   IValue args[3] = {IValue::borrow(self), IValue::borrow(low.is_none() ? high : low), IValue::borrow(high)}, ret;
-  call(low.is_none() ? *max : high.is_none() ? *min : *both, args, &ret);
+  call(*ops[args[1].is_scalar()][low.is_none() ? 0 : high.is_none() ? 1 : 2], args, &ret);
   return ret.take_tensor();
 }
 
@@ -153,7 +155,8 @@ OP(clamp_both, {.schema = "_clamp_both(Tensor self, Tensor min, Tensor max) -> T
                            return Grads{where(inside, g, 0.0), where(logical_and(x < low, low < high), g, 0.0),
                                         where(logical_or(x > high, high < low), g, 0.0)};
                          }},
-                .forms = kFunction});
+                .forms = kFunction,
+                .overloads = {"_clamp_both.Scalar(Tensor self, Scalar min, Scalar max) -> Tensor"}});
 OP(clamp, {.schema = "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
            .doc = "self limited to [min, max]. >>> torch.clamp(torch.tensor([-2., 0.5, 3.]), -1, 1)\ntensor([-1.0000,  "
                   "0.5000,  1.0000])",
