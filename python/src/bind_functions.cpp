@@ -161,6 +161,7 @@ PyObject* apply(PyObject* cls, PyObject* const* args, Py_ssize_t nargs, PyObject
     Object output;
     {
       NoGradGuard no_grad;
+      Scoped<bool> no_tangents(carries_tangents, false);
       Object separate = check(PyObject_GetAttrString(cls, "_has_setup_context"));
       Object forward = check(PyObject_GetAttrString(cls, "forward"));
       Object all = check(PyTuple_New(nargs));

@@ -1,5 +1,6 @@
 // Levels and autocast for Python: what rushlight/func and rushlight/amp are made of.
 #include <memory>
+#include <optional>
 
 #include "bind.h"
 #include "py_convert.h"
@@ -43,10 +44,12 @@ PyLevel* new_level() {
   return l;
 }
 
-PyObject* grad_level(PyObject*, PyObject*) {
-  return guarded([] {
+PyObject* grad_level(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    int forward = 0;
+    if (!PyArg_ParseTuple(args, "|p:_grad_level", &forward)) return nullptr;
     PyLevel* l = new_level();
-    l->grad = new GradLevel;
+    l->grad = new GradLevel(forward);
     l->grad->front_end = l;
     return reinterpret_cast<PyObject*>(l);
   });
@@ -105,7 +108,8 @@ PyObject* call_outside(PyObject* self, PyObject* args) {
     PyLevel& l = level_of(self);
     RL_CHECK(RuntimeError, l.pushed, "call_outside: this level of a transform is not entered");
     Scoped<Interceptor*> outside(thread_state.interceptor, l.level().outer);
-    Scoped<bool> grad(thread_state.grad_enabled, l.grad ? l.grad->outer_grad() : thread_state.grad_enabled);
+    std::optional<GradLevel::Outside> modes;
+    if (l.grad) modes.emplace(*l.grad);
     Object rest = check(PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)));
     RL_CHECK(TypeError, PyTuple_GET_SIZE(args) > 0, "call_outside: expected a function");
     return PyObject_CallObject(PyTuple_GET_ITEM(args, 0), rest.get());
@@ -224,7 +228,7 @@ PyObject* clear_cache(PyObject*, PyObject*) {
 }
 
 PyMethodDef functions[] = {
-    {"_grad_level", grad_level, METH_NOARGS, nullptr},
+    {"_grad_level", grad_level, METH_VARARGS, "_grad_level(forward=False): forward for one of a jvp"},
     {"_batch_level", batch_level, METH_VARARGS, "_batch_level(size, randomness): 0 error, 1 same, 2 different"},
     {"_wrapped", wrapped, METH_O, nullptr},
     {"_wrapper_level", wrapper_level, METH_O, nullptr},

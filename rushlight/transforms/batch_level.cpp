@@ -8,6 +8,7 @@
 #include "rushlight/core/generator.h"
 #include "rushlight/dispatch/pointwise.h"
 #include "rushlight/fn/as_strided.h"
+#include "rushlight/fn/as_strided_.h"
 #include "rushlight/fn/expand.h"
 #include "rushlight/fn/narrow.h"
 #include "rushlight/fn/new_zeros.h"
@@ -65,7 +66,7 @@ void BatchLevel::call(const Op& op, IValue* args, IValue* rets) {
   if (!batched) return rushlight::call(op, args, rets);
   for (uint8_t i : op.tensor_args())
     if (op.schema().args[i].is_mutated && args[i].is_tensor() && !owns(args[i].tensor())) fail_captured(op);
-  if (run_view(op, args, rets) || run_pointwise(op, args, rets)) return;
+  if (run_view(op, args, rets) || run_pointwise(op, args, rets) || run_view_in_place(op, args, rets)) return;
   run_slices(op, args, rets);
 }
 
@@ -112,6 +113,20 @@ bool BatchLevel::run_view(const Op& op, IValue* args, IValue* rets) {
       rets[i] = std::move(items);
     }
   }
+  return true;
+}
+
+// squeeze_() and its like: the tensors become what the view would be.
+bool BatchLevel::run_view_in_place(const Op& op, IValue* args, IValue* rets) {
+  if (!op.def().reshapes || !args[0].is_tensor() || !owns(args[0].tensor())) return false;
+  const Op* view = nullptr;
+  for (const Op* o : OpTable::get().overloads(op.name().substr(0, op.name().size() - 1)))
+    if (o->num_args() == op.num_args() && (!view || o->schema().overload == op.schema().overload)) view = o;
+  if (!view || !run_view(*view, args, rets)) return false;
+  Tensor shown = args[0].tensor(), seen = rets[0].take_tensor(), all = unwrapped(seen);
+  as_strided_(unwrapped(shown), all.sizes(), all.strides(), all.storage_offset());
+  shown.impl()->set_geometry(seen.sizes(), seen.strides(), seen.storage_offset());
+  rets[0] = std::move(shown);
   return true;
 }
 

@@ -32,7 +32,7 @@ Tensor TransformLevel::wrap_as(const Tensor& inner, IntArrayRef sizes, IntArrayR
 
 // ---- autograd at a level -------------------------------------------------------------------------------------------------
 
-GradLevel::GradLevel() : below_(*this) {}
+GradLevel::GradLevel(bool forward) : below_(*this), forward_(forward) {}
 
 Tensor GradLevel::wrap(const Tensor& given, bool requires_grad) const {
   Tensor inner = unwrapped(given);
@@ -43,8 +43,10 @@ Tensor GradLevel::wrap(const Tensor& given, bool requires_grad) const {
 
 void GradLevel::call(const Op& op, IValue* args, IValue* rets) {
   if (!owns_any(op, args)) {
-    Scoped<bool> grad(thread_state.grad_enabled, outer_grad_);
-    rushlight::call(op, args, rets);
+    {
+      Outside outside(*this);
+      rushlight::call(op, args, rets);
+    }
     // What is made here is a constant of this level, so that the program may write to it; views stay what they are views of.
     for (int i = 0; i < op.num_returns(); i++)
       if (rets[i].is_tensor() || rets[i].is_tensor_list())
@@ -73,6 +75,8 @@ void GradLevel::call(const Op& op, IValue* args, IValue* rets) {
     });
   }
   below_.outer = thread_state.interceptor;
+  below_.grad_here = thread_state.grad_enabled;
+  Scoped<bool> records(thread_state.grad_enabled, forward_ ? carries_tangents : thread_state.grad_enabled);
   Scoped<Interceptor*> below(thread_state.interceptor, &below_);
   call_flagged(op, here.data(), rets, argument_flags(op, here.data()));
 }
@@ -108,7 +112,7 @@ void GradLevel::Below::call(const Op& op, IValue* args, IValue* rets) {
   for (size_t i = 0; i < inner.size(); i++)
     inner[i] = mapped(args[i], [&](const Tensor& t) { return level.unwrapped(t); });
   {
-    Scoped<bool> grad(thread_state.grad_enabled, level.outer_grad_);
+    Outside outside(level, grad_here);
     Scoped<bool> above(thread_state.below_autograd, false);  // that was this level's autograd only
     rushlight::call(op, inner.data(), rets);
   }

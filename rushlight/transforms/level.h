@@ -6,6 +6,7 @@
 //
 // A level belongs to one thread while it is pushed. It may be pushed again later: the tensors that it wrapped are its own still.
 #pragma once
+#include "rushlight/autograd/meta.h"
 #include "rushlight/dispatch/values.h"
 
 namespace rushlight {
@@ -43,14 +44,21 @@ class TransformLevel : public Interceptor {
 // Autograd at a level: what its tensors go through is recorded on them, whatever is recorded inside or outside.
 class GradLevel final : public TransformLevel {
  public:
-  GradLevel();
+  // `forward`: for a jvp. Whether it records is a matter of `carries_tangents`, not of the grad mode, which is the outer levels'.
+  explicit GradLevel(bool forward = false);
   bool takes_whole(const Op& op) const override { return !is_composite(op) && !has_autograd_kernel(op); }
   void call(const Op& op, IValue* args, IValue* rets) override;
   // A leaf of this level, over what is behind `given` if that is a tensor of this level already.
   Tensor wrap(const Tensor& given, bool requires_grad) const;
   // To be called with each push: calls that leave the level see gradients enabled as they are now.
-  void enter() { outer_grad_ = thread_state.grad_enabled; }
-  bool outer_grad() const { return outer_grad_; }
+  void enter() { outer_grad_ = thread_state.grad_enabled, outer_carries_ = carries_tangents; }
+  // While calls leave the level: the modes of what is outside of it.
+  struct Outside {
+    explicit Outside(const GradLevel& l, bool grad_here = thread_state.grad_enabled)
+        : grad(thread_state.grad_enabled, l.outer_grad_ && (!l.forward_ || grad_here)),
+          carries(carries_tangents, l.forward_ ? l.outer_carries_ : carries_tangents) {}
+    Scoped<bool> grad, carries;
+  };
 
  private:
   // What is left of a call when this level has recorded it.
@@ -58,10 +66,11 @@ class GradLevel final : public TransformLevel {
     explicit Below(GradLevel& l) : Interceptor(Place::BelowAutograd), level(l) {}
     void call(const Op& op, IValue* args, IValue* rets) override;
     GradLevel& level;
+    bool grad_here = true;
   };
   Tensor shown(const Op& op, const IValue* args, const Tensor& result) const;
   Below below_;
-  bool outer_grad_ = true;
+  bool forward_, outer_grad_ = true, outer_carries_ = true;
 };
 
 // One example's program for a batch: the tensors of this level hide a first dimension.
@@ -79,6 +88,7 @@ class BatchLevel final : public TransformLevel {
  private:
   bool run_pointwise(const Op& op, IValue* args, IValue* rets);
   bool run_view(const Op& op, IValue* args, IValue* rets);
+  bool run_view_in_place(const Op& op, IValue* args, IValue* rets);
   void run_slices(const Op& op, IValue* args, IValue* rets);
   int64_t size_;
   Randomness randomness_;

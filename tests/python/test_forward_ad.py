@@ -533,3 +533,35 @@ def test_operators_and_functions_without_tangents():
             Plain.apply(dual)
         with pytest.raises(RuntimeError, match="jvp function must modify the corresponding gradient inplace"):
             Idle.apply(dual)
+
+
+@pytest.mark.parametrize("lib", [rl, torch], ids=["here", "PyTorch"])
+def test_jvp_where_forward_mode_or_the_grad_mode_is_off(lib):
+    off, jvp, grad = lib.autograd.forward_ad._set_fwd_grad_enabled, lib.func.jvp, lib.func.grad
+    x, one = lib.tensor(3.0), lib.tensor(1.0)
+
+    def constant_part(x):
+        with off(False):
+            shift = x**2
+        return x**2 - shift
+
+    def unrecorded(x):
+        with lib.no_grad():
+            return x**2
+
+    assert jvp(constant_part, (x,), (one,))[1].item() == 6
+    assert jvp(lambda x: jvp(constant_part, (x,), (one,))[1], (x,), (one,))[1].item() == 2
+    with off(False):
+        assert jvp(lambda x: x**2, (x,), (one,))[1].item() == 6
+    assert jvp(unrecorded, (x,), (one,))[1].item() == 6  # which is reverse mode's switch
+    assert grad(lambda x: jvp(lambda x: x**2, (x,), (one,))[1])(x).item() == 2
+    with lib.no_grad():
+        assert jvp(lambda x: jvp(lambda x: x**3, (x,), (one,))[1], (x,), (one,))[1].item() == 18
+
+    class Square(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            assert not lib.autograd.forward_ad._is_fwd_grad_enabled()
+            return x * x
+
+    Square.apply(x)

@@ -544,3 +544,47 @@ def test_vjp_s_function_takes_its_flags_by_place_and_names_stay_through_transfor
         make_fx = importlib.import_module(f"{t.__name__}.fx.experimental.proxy_tensor").make_fx
         code = make_fx(t.func.functionalize(scaled))(t.ones(2)).code
         assert code.strip().startswith("def forward(self, weight_1) -> torch.Tensor:"), code
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y: y.squeeze_(0),
+        lambda y: y.squeeze_(),
+        lambda y: y.unsqueeze_(-1),
+        lambda y: y.transpose_(0, 2),
+        lambda y: y.swapaxes_(1, 2),
+        lambda y: y.squeeze_(0).t_(),
+    ],
+)
+def test_a_batch_takes_another_shape_in_place(change):
+    def f(lib):
+        def one(x):
+            y = x * 2
+            z = change(y)
+            y += 1
+            return y * z, y.sum(0)
+
+        return one
+
+    x = torch.randn(4, 1, 2, 3)
+    there, here = torch.func.vmap(f(torch))(x), rl.func.vmap(f(rl))(rl.tensor(x.numpy()))
+    for a, b in zip(here, there, strict=True):
+        assert a.shape == b.shape
+        assert rl.allclose(a, rl.tensor(b.numpy()))
+    pairs = torch.randn(2, 4, 1, 2, 3)
+    nested = [
+        lib.func.vmap(lib.func.vmap(f(lib)), in_dims=1)(p)
+        for lib, p in ((torch, pairs), (rl, rl.tensor(pairs.numpy())))
+    ]
+    assert rl.allclose(nested[1][1], rl.tensor(nested[0][1].numpy()))
+    g = [
+        lib.func.vmap(lib.func.grad(lambda x, lib=lib: f(lib)(x)[0].sum()))(p)
+        for lib, p in ((torch, x), (rl, rl.tensor(x.numpy())))
+    ]
+    assert rl.allclose(g[1], rl.tensor(g[0].numpy()))
+    g = [
+        lib.func.grad(lambda x, lib=lib: lib.func.vmap(f(lib))(x)[0].sum())(p)
+        for lib, p in ((torch, x), (rl, rl.tensor(x.numpy())))
+    ]
+    assert rl.allclose(g[1], rl.tensor(g[0].numpy()))

@@ -10,6 +10,7 @@ import rushlight as rl
 
 from .. import _C
 from .._functorch.vmap import vmap
+from ..autograd.forward_ad import _set_fwd_grad_enabled
 from ..autograd.function import over_the_memory_of
 from ..utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -165,9 +166,12 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> Any:
     return _vjp(func, primals, has_aux, "vjp(f, *primals)")
 
 
-def _vjp(func: Callable, primals: tuple, has_aux: bool, who: str, writable: bool = False, constants: Any = ()) -> Any:
-    """vjp; ``constants`` are what func is given besides, whose tensors belong to the level too, so that it may write to them."""
-    level = _C._grad_level()
+def _vjp(func: Callable, primals: tuple, has_aux: bool, who: str, forward: bool = False, constants: Any = ()) -> Any:
+    """vjp, also for a jvp (``forward``): then func may write to primals.
+
+    ``constants`` are what func is given besides, whose tensors belong to the level too, so that it may write to them.
+    """
+    level = _C._grad_level(forward)
     flat, spec = tree_flatten(primals)
     for x in flat:
         if not _is_tensor(x):
@@ -175,7 +179,7 @@ def _vjp(func: Callable, primals: tuple, has_aux: bool, who: str, writable: bool
     with level, rl.enable_grad():
         inputs = [level.wrap(x, True) for x in flat]
         seen = inputs
-        if writable:
+        if forward:
             seen = [over_the_memory_of(level.wrap(x, False), i) for x, i in zip(flat, inputs, strict=True)]
         given = tree_unflatten(seen, spec)
         if constants:
@@ -242,8 +246,8 @@ def _jvp(func: Callable, primals: Any, tangents: Any, strict: bool, has_aux: boo
             )
         if x.shape != v.shape:
             raise RuntimeError(f"jvp: expected a tangent of shape {tuple(x.shape)}, got {tuple(v.shape)}")
-    level = _C._grad_level()
-    with level, rl.enable_grad():
+    level = _C._grad_level(True)
+    with level, _set_fwd_grad_enabled(True), rl.enable_grad():
         result = _vjp(func, primals, has_aux, "jvp(f, primals, tangents)", True, constants)
         output, pull = result[0], result[1]
         outputs, out_spec = tree_flatten(output)
