@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -164,20 +163,3 @@ def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> rl.Tensor:
             size *= 1 if p == "1" else sizes[p]
         final.append(size)
     return moved.reshape(final)
-
-
-def functionalize(func: Callable, *, remove: str = "mutations") -> Callable:
-    """``func`` as a function that computes the same; PyTorch's makes a trace of it free of writes in place.
-
-    Calls give what ``func`` gives, and inputs that it writes to are written to, as with PyTorch's.
-
-    >>> import rushlight as torch
-    >>> torch.func.functionalize(lambda x: x.clone().add_(1))(torch.zeros(2))
-    tensor([1., 1.])
-    """
-    if remove not in ("mutations", "mutations_and_views"):
-        raise RuntimeError(
-            "functionalize(f, remove='mutations'): received invalid argument for `remove`. Valid options are: "
-            f"'mutations', 'mutations_and_views'. Got: {remove}"
-        )
-    return functools.wraps(func)(lambda *args, **kwargs: func(*args, **kwargs))

@@ -50,6 +50,11 @@ class ProxyTorchDispatchMode(TorchDispatchMode):
             self.track(tensor, self.tracer.create_arg(tensor.detach() if tensor.requires_grad else tensor))
         return self._proxies[id(tensor)][1]
 
+    def stands_for(self, tensor: rl.Tensor, value: rl.Tensor) -> None:
+        """Notes that a tensor has the value of another."""
+        if id(value) in self._proxies and id(tensor) not in self._proxies:
+            self.track(tensor, self._proxies[id(value)][1])
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         function = self.table.get(func, self.table.get(getattr(func, "overloadpacket", None)))
