@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import importlib
+import threading
 import types
 from typing import Any
 
@@ -117,13 +118,31 @@ class DispatchKeySet:
 _after_autograd_keyset = DispatchKeySet()
 
 
-def _ExcludeDispatchKeyGuard(keys: DispatchKeySet) -> Any:  # noqa: N802
-    """A context without those keys: without autocast, if its key for the CPU is among them."""
-    if keys.has(DispatchKey.AutocastCPU):
-        from .amp import autocast
+class _Excluded(threading.local):
+    keys = DispatchKeySet()
 
-        return autocast("cpu", enabled=False)
-    return contextlib.nullcontext()
+
+_excluded = _Excluded()
+
+
+@contextlib.contextmanager
+def _ExcludeDispatchKeyGuard(keys: DispatchKeySet) -> Any:  # noqa: N802
+    """A context without those keys: without autocast, if its key for the CPU is among them. Transforms run all the same."""
+    before, _excluded.keys = _excluded.keys, _excluded.keys | keys
+    try:
+        with contextlib.ExitStack() as scopes:
+            if keys.has(DispatchKey.AutocastCPU):
+                from .amp import autocast
+
+                scopes.enter_context(autocast("cpu", enabled=False))
+            yield
+    finally:
+        _excluded.keys = before
+
+
+def _dispatch_tls_local_exclude_set() -> DispatchKeySet:
+    """The keys that guards of this thread leave out."""
+    return _excluded.keys
 
 
 def _log_api_usage_once(name: str) -> None:
@@ -326,7 +345,7 @@ def _delayed_error(message: str, count: int) -> Any:
     from .autograd.function import _DelayedError
 
     def applied(*tensors: Any) -> Any:
-        made = _DelayedError.apply(message, *tensors)
+        made = _DelayedError.apply(message, len(tensors), *tensors)
         return made if count > 1 else made[0]
 
     return applied

@@ -204,10 +204,13 @@ def _str(t: Tensor, *, tensor_contents: str | None = None) -> str:
     wrapped = _wrapped(t)
     if wrapped is not None:  # of a transform: what is behind it
         inner, batched = wrapped
+        along = getattr(t, "_batch_dim", 0)
+        if along:
+            inner = inner.movedim(0, along)
         text = "\n".join("    " + line for line in repr(inner).splitlines())
         level = f"lvl={_wrapper_level(t)}, "
         return (
-            f"BatchedTensor({level}bdim=0, value=\n{text}\n)"
+            f"BatchedTensor({level}bdim={along}, value=\n{text}\n)"
             if batched
             else f"GradTrackingTensor({level}value=\n{text}\n)"
         )

@@ -588,3 +588,65 @@ def test_a_batch_takes_another_shape_in_place(change):
         for lib, p in ((torch, x), (rl, rl.tensor(x.numpy())))
     ]
     assert rl.allclose(g[1], rl.tensor(g[0].numpy()))
+
+
+@pytest.mark.parametrize("lib", [rl, torch], ids=["here", "PyTorch"])
+def test_a_vmap_rule_is_told_where_the_batch_is(lib):
+    told = []
+
+    class Scaled(lib.autograd.Function):
+        @staticmethod
+        def forward(x, pair, by):
+            return x * by
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def vmap(info, in_dims, x, pair, by):
+            told.append((in_dims, tuple(x.shape)))
+            return Scaled.apply(x, pair, by), in_dims[0]
+
+    x, y = lib.arange(6.0).view(2, 3), lib.ones(3)
+    found = lib.func.vmap(lambda x, y: Scaled.apply(x, (y, 1), 2.0), in_dims=(1, 0))(x, y)
+    assert told[0][0][0] == 1 and told[0][0][2] is None and told[0][1] == (2, 3)
+    assert found.tolist() == (x.T * 2).tolist()
+    text = []
+    lib.func.vmap(lambda x: text.append(repr(x)) or x, in_dims=1)(x)
+    assert "bdim=1" in text[0] and "[[0., 1., 2.]," in text[0]
+
+
+@pytest.mark.parametrize("lib", [rl, torch], ids=["here", "PyTorch"])
+def test_a_backward_that_is_differentiable_once_says_so_outside_of_vjp(lib):
+    class Cube(lib.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x**3
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0])
+
+        @staticmethod
+        @lib.autograd.function.once_differentiable
+        def backward(ctx, grad):
+            return grad * 3 * ctx.saved_tensors[0] ** 2
+
+    x, weight = lib.tensor(2.0, requires_grad=True), lib.tensor(1.0, requires_grad=True)
+    (found,) = lib.func.vjp(Cube.apply, x)[1](weight)
+    assert found.item() == 12
+    with pytest.raises(RuntimeError, match="marked with @once_differentiable"):
+        found.backward()
+
+
+@pytest.mark.parametrize("lib", [rl, torch], ids=["here", "PyTorch"])
+def test_private_names_that_tell_of_transforms(lib):
+    kept, dlevel = [], lib._C._functorch.dlevel
+    lib.func.grad(lambda x: kept.append((x.sin(), dlevel(x))) or x)(lib.tensor(1.0))
+    assert kept[0][1] == 1 and dlevel(kept[0][0]) == -1 and dlevel(lib.ones(1)) == 0
+    key = lib._C.DispatchKey.FuncTorchBatched
+    with lib._C._ExcludeDispatchKeyGuard(lib._C.DispatchKeySet(key)):
+        assert lib.func.vmap(lambda x: x.sum(0))(lib.ones(2, 3)).tolist() == [3.0, 3.0]
+        assert lib._C._dispatch_tls_local_exclude_set().has(key)
+    assert not lib._C._dispatch_tls_local_exclude_set().has(key)

@@ -31,16 +31,21 @@ def is_functorch_wrapped_tensor(tensor: Tensor) -> bool:
 
 
 def get_unwrapped(tensor: Tensor) -> Tensor:
-    """What the innermost transform's tensor wraps; the batch is its first dimension."""
+    """What the innermost transform's tensor wraps."""
     found = _C._wrapped(tensor)
     if found is None:
         raise RuntimeError("No wrappers present!")
-    return found[0]
+    return found[0].movedim(0, tensor._batch_dim) if hasattr(tensor, "_batch_dim") else found[0]
 
 
 def maybe_get_bdim(tensor: Tensor) -> int:
     """Which dimension of `get_unwrapped` is the batch; -1 if there is none."""
-    return 0 if is_batchedtensor(tensor) else -1
+    return getattr(tensor, "_batch_dim", 0) if is_batchedtensor(tensor) else -1
+
+
+def dlevel(tensor: Tensor) -> int:
+    """Which of the transforms around, 1 the outermost, differentiates by it; 0 if none does, -1 if that one has ended."""
+    return max(_C._wrapper_level(tensor), -1) if is_gradtrackingtensor(tensor) else 0
 
 
 def maybe_get_level(tensor: Tensor) -> int:

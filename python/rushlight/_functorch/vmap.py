@@ -30,7 +30,11 @@ def _get_name(func: Callable) -> str:
 
 def _add_batch_dim(tensor: Tensor, in_dim: int, vmap_level: int) -> Tensor:
     """The tensor as a function sees it that is mapped over `in_dim`."""
-    return _running[vmap_level].wrap(tensor.movedim(in_dim, 0) if in_dim else tensor)
+    if not in_dim:
+        return _running[vmap_level].wrap(tensor)
+    seen = _running[vmap_level].wrap(tensor.movedim(in_dim, 0))
+    seen._batch_dim = in_dim  # where it is for the program: vmap rules of custom functions are told
+    return seen
 
 
 def _remove_batch_dim(tensor: Tensor, vmap_level: int, batch_size: int, out_dim: int) -> Tensor:

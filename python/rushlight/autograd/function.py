@@ -155,29 +155,37 @@ def once_differentiable(fn: Any) -> Any:
     def wrapper(ctx: Any, *args: Any) -> Any:
         with _C.no_grad():
             outputs = fn(ctx, *args)
-        if not _C.is_grad_enabled() or not any(isinstance(a, _C.Tensor) and a.requires_grad for a in args):
+        if not _C.is_grad_enabled() or not any(map(_wants_gradient, args)):
             return outputs
         given = outputs if isinstance(outputs, tuple) else (outputs,)
-        fakes = [o.detach().requires_grad_() for o in given if o is not None]
-        results = iter(
-            _DelayedError.apply(
-                "trying to differentiate twice a function that was marked with @once_differentiable", *fakes
-            )
-        )
+        fakes = [o.detach() for o in given if o is not None]
+        # With what was given, for each transform's level to see whether it has to know.
+        text = "trying to differentiate twice a function that was marked with @once_differentiable"
+        results = iter(_DelayedError.apply(text, len(fakes), *fakes, *args))
         out = tuple(None if o is None else next(results) for o in given)
         return out if isinstance(outputs, tuple) else out[0]
 
     return wrapper
 
 
+def _wants_gradient(x: Any) -> bool:
+    """Whether a tensor requires a gradient, or what it stands for in a transform."""
+    while isinstance(x, _C.Tensor):
+        if x.requires_grad:
+            return True
+        found = _C._wrapped(x)
+        x = found and found[0]
+    return False
+
+
 class _DelayedError(Function):
-    """Identity whose gradient is an error, also under transforms."""
+    """Identity of the first `count` tensors, whose gradient, and that of the others, is an error, also under transforms."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(message: str, *tensors: Any) -> Any:
-        return tuple(t.view_as(t) for t in tensors)
+    def forward(message: str, count: int, *tensors: Any) -> Any:
+        return tuple(t.view_as(t) for t in tensors[:count])
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:

@@ -69,8 +69,10 @@ def apply(cls: Any, level: Any, args: tuple) -> Any:
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the "
             "vmap staticmethod or set generate_vmap_rule=True."
         )
-    in_dims = tree_unflatten([0 if m else None for m in mine], spec)
-    found = level.call_outside(cls.vmap, VmapInfo(*batch), in_dims, *inner)
+    along = [getattr(a, "_batch_dim", 0) if m else None for a, m in zip(leaves, mine, strict=True)]
+    where = [o.movedim(0, d) if d else o for o, d in zip(outside, along, strict=True)]
+    in_dims = tree_unflatten(along, spec)
+    found = level.call_outside(cls.vmap, VmapInfo(*batch), in_dims, *tree_unflatten(where, spec))
     if not (isinstance(found, tuple) and len(found) == 2):
         raise RuntimeError(
             f"Expected the vmap staticmethod of {cls.__name__} to have two returns, an output and out_dims, with pytree "
