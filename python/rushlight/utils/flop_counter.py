@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .. import nn
+import rushlight as rl
+
 from .._C import Tensor
 from ._python_dispatch import TorchDispatchMode
+from .module_tracker import ModuleTracker
 
 __all__ = ["FlopCounterMode", "register_flop_formula"]
 
@@ -111,7 +114,7 @@ class FlopCounterMode(TorchDispatchMode):
     Args:
         depth: how deep modules are listed.
         display: print the table at the end.
-        custom_mapping: formulas of further operators.
+        custom_mapping: formulas of further operators, of shapes; of the tensors themselves for one whose ``_get_raw`` is True.
 
     >>> with FlopCounterMode(display=False) as counter:
     ...     _ = torch.ones(2, 3) @ torch.ones(3, 4)
@@ -127,40 +130,27 @@ class FlopCounterMode(TorchDispatchMode):
         self.flop_counts: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
         self._formulas = {
             **flop_registry,
-            **{_name(target): _of_shapes(f) for target, f in (custom_mapping or {}).items()},
+            **{
+                _name(target): f if getattr(f, "_get_raw", False) else _of_shapes(f)
+                for target, f in (custom_mapping or {}).items()
+            },
         }
-        self._inside: list[tuple[Any, str]] = []
+        self._modules = ModuleTracker()
+        if mods is not None:
+            warnings.warn("mods argument is not needed anymore, you can stop passing it", stacklevel=2)
 
     def __enter__(self) -> FlopCounterMode:
         self.flop_counts.clear()
-        self._handles = [
-            nn.modules.module.register_module_forward_pre_hook(self._enter_module),
-            nn.modules.module.register_module_forward_hook(self._exit_module, always_call=True),
-        ]
+        self._modules.__enter__()
         super().__enter__()
         return self
 
     def __exit__(self, *exception: Any) -> Any:
         result = super().__exit__(*exception)
-        for handle in self._handles:
-            handle.remove()
+        self._modules.__exit__()
         if self.display:
             print(self.get_table(self.depth))
         return result
-
-    def _enter_module(self, module: Any, args: Any) -> None:
-        above = self._inside[-1] if self._inside else None
-        own = type(module).__name__
-        if above is not None:
-            own = next(
-                (f"{above[1]}.{name}" for name, child in above[0].named_children() if child is module),
-                f"{above[1]}.{own}",
-            )
-        self._inside.append((module, own))
-
-    def _exit_module(self, module: Any, args: Any, output: Any) -> None:
-        if self._inside and self._inside[-1][0] is module:
-            self._inside.pop()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -168,7 +158,9 @@ class FlopCounterMode(TorchDispatchMode):
         if name in self._formulas:
             count = self._formulas[name](*args, **(kwargs or {}), out_val=out)
             packet = getattr(func, "overloadpacket", func)
-            for where in dict.fromkeys(["Global", *(path for _, path in self._inside)]):
+            if name.startswith("_conv"):
+                packet = rl.ops.aten.convolution
+            for where in self._modules.parents:
                 self.flop_counts[where][packet] += count
         return out
 

@@ -180,17 +180,18 @@ Grads conv_grad(const Saved& s, const Tensor& g) {
 }
 Grads conv_input_grad(const Saved& s, const Tensor& gg) {
   Shape k{s};
-  return {_conv(gg, s["weight"], Tensor(), k.stride, k.padding, k.dilation, k.groups),
-          s.needs("weight")
-              ? _conv_weight(s["grad_output"], gg, s.sizes("weight"), k.stride, k.padding, k.dilation, k.groups)
-              : Tensor()};
+  return {
+      s.needs("grad_output") ? _conv(gg, s["weight"], Tensor(), k.stride, k.padding, k.dilation, k.groups) : Tensor(),
+      s.needs("weight")
+          ? _conv_weight(s["grad_output"], gg, s.sizes("weight"), k.stride, k.padding, k.dilation, k.groups)
+          : Tensor()};
 }
 Grads conv_weight_grad(const Saved& s, const Tensor& gg) {
   Shape k{s};
-  return {_conv(s["input"], gg, Tensor(), k.stride, k.padding, k.dilation, k.groups),
-          s.needs("input")
-              ? _conv_input(s["grad_output"], gg, s.sizes("input"), k.stride, k.padding, k.dilation, k.groups)
-              : Tensor()};
+  return {
+      s.needs("grad_output") ? _conv(s["input"], gg, Tensor(), k.stride, k.padding, k.dilation, k.groups) : Tensor(),
+      s.needs("input") ? _conv_input(s["grad_output"], gg, s.sizes("input"), k.stride, k.padding, k.dilation, k.groups)
+                       : Tensor()};
 }
 
 Dims each(IntArrayRef v, int dims, const char* what) {
