@@ -217,6 +217,9 @@ def __getattr__(name: str):
         module = _importlib.import_module("rushlight._devices").module_of(name)
         if module is not None:
             return module
+    if name == "__all__":  # for `from torch import *`: no modules, as in PyTorch
+        mine = {n for n, value in globals().items() if not n.startswith("_") and not isinstance(value, type(_sys))}
+        return sorted({*mine, *(n for n in _LAZY_NAMES if not n.startswith("_"))})
     if name.startswith("__"):
         raise AttributeError(f"module 'rushlight' has no attribute '{name}'")
     missing = _importlib.import_module("rushlight._missing")

@@ -1,6 +1,8 @@
 """Smaller names that packages import, each doing what it does in PyTorch."""
 
+import importlib
 import io
+import types
 
 import pytest
 
@@ -303,3 +305,17 @@ def test_a_clone_of_an_input_is_a_leaf_like_it():
     y = torch._dynamo.utils.clone_input(x)
     assert y.is_leaf and y.requires_grad and y.stride() == x.stride() and y.data_ptr() != x.data_ptr()
     assert torch.equal(y.grad, x.grad) and y.grad is not x.grad
+
+
+@pytest.mark.parametrize("module", ["torch", "torch.fft", "torch.special"])
+def test_a_star_brings_what_is_there(module):
+    here, there = {}, {}
+    exec(f"from {module.replace('torch', 'rushlight', 1)} import *", here)
+    exec(f"from {module} import *", there)
+    package = importlib.import_module(module.replace("torch", "rushlight", 1))
+    lacking = [
+        n for n in there if n not in here and not n.startswith("_") and not isinstance(there[n], types.ModuleType)
+    ]
+    assert [n for n in lacking if hasattr(package, n)] == []
+    assert len(lacking) < 0.1 * len(there)
+    assert not any(isinstance(value, types.ModuleType) for n, value in here.items() if n[0] != "_" and n != "ops")
