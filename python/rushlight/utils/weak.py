@@ -48,6 +48,23 @@ class WeakIdRef(weakref.ref):
 WeakTensorRefKey = WeakIdRef
 
 
+class _WeakHashRef(weakref.ref):
+    """A weak reference that compares by what `==` says of the objects while both are there, and by which it is after that."""
+
+    __slots__ = ("_id",)
+
+    def __init__(self, key: Any, callback: Any = None):
+        self._id = hash(key)
+        super().__init__(key, callback)
+
+    def __hash__(self) -> int:
+        return self._id
+
+    def __eq__(self, other: object) -> bool:
+        mine, theirs = self(), other() if isinstance(other, weakref.ref) else None
+        return hash(mine) == hash(theirs) if mine is not None and theirs is not None else self is other
+
+
 class TensorWeakRef:
     """A weak reference to a tensor: called, it gives the tensor, or None when that is gone."""
 
