@@ -135,3 +135,16 @@ def test_bounds_of_a_range_in_tensors(T):
     assert T.logspace(0, T.tensor(2), 3, dtype=T.int64).tolist() == [1, 10, 100]
     with pytest.raises(RuntimeError, match="0-dimensional"):
         T.linspace(T.ones(2), 1, 3)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic"])
+def test_interpolation_takes_no_memory_for_what_has_none(T, mode):
+    x = T.empty(2 * 10**8, 3, 2 * 10**8, 4, device="meta", requires_grad=True)
+    y = T.nn.functional.interpolate(x, size=(4 * 10**8, 2), mode=mode)
+    assert described(y)[:3] == ((2 * 10**8, 3, 4 * 10**8, 2), "float32", "meta")
+    small = T.empty(2, 3, 4, 5, device="meta", requires_grad=True)
+    y = T.nn.functional.interpolate(small.to(memory_format=T.channels_last), scale_factor=1.5, mode=mode)
+    assert y.is_contiguous(memory_format=T.channels_last)
+    y.sum().backward()
+    assert small.grad.shape == small.shape and small.grad.device.type == "meta"

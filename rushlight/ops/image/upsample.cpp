@@ -189,10 +189,10 @@ Tensor upsample(const Tensor& x, int64_t dims, Resample how, const std::optional
              ") output (", out, ")");
     sizes[size_t(d + 2)] = out;
   }
-  if (x.numel() == 0) {  // no element to weigh: sizes that no list of positions holds are fine
+  if (x.numel() == 0 || x.device().is_meta()) {  // no element to weigh: sizes that no list of positions holds are fine
     Tensor none = x;
     for (int64_t d = 2; d < x.dim(); d++) none = narrow(none, d, 0, 1);
-    return clone(expand(none, sizes));
+    return following(x, clone(expand(none, sizes)));
   }
   empty_tensor(sizes, DType::Float64);  // what no memory holds is refused before positions are counted
   Tensor result = weighted && is_half(x.dtype()) ? to(x, DType::Float32) : x;
