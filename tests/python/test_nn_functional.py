@@ -273,3 +273,12 @@ def test_small_linear_layers_compute_each_row_as_if_it_were_alone(dtype):
             y = rl.nn.functional.linear(x[:rows], weight, bias)
             rl.testing.assert_close(y, whole[:rows].to(dtype), rtol=1e-5, atol=1e-5)
             assert rl.equal(y[:2], rl.nn.functional.linear(x[:2], weight, bias))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "int32"])
+def test_a_threshold_is_not_rounded_to_half_types(dtype):
+    """0.1 is 0.10009765625 in bfloat16, which is above 0.1."""
+    given = [0.1, 0.2, 0.05, 2.0]
+    here = rl.nn.functional.threshold(rl.tensor(given, dtype=getattr(rl, dtype)), 0.1, 20)
+    there = torch.nn.functional.threshold(torch.tensor(given, dtype=getattr(torch, dtype)), 0.1, 20)
+    assert here.tolist() == there.tolist()

@@ -77,7 +77,7 @@ T element_arg(const IValue& v) {
 }
 template <class T>
 struct Threshold {
-  explicit Threshold(const IValue* a) : threshold(element_arg<T>(a[1])), value(element_arg<T>(a[2])) {}
+  explicit Threshold(const IValue* a) : threshold(scalar_arg<T>(a[1])), value(element_arg<T>(a[2])) {}
   T threshold, value;
   RL_FN T operator()(T x) const { return select(x <= threshold, value, x); }
 };
