@@ -25,7 +25,8 @@ template <class T>
 struct BitNot {
   static constexpr bool kStoredToo = true;
   RL_FN T operator()(T a) const {
-    if constexpr (math::is_bool<T>) return !a;
+    if constexpr (std::is_same_v<T, bool>) return __builtin_bit_cast(uint8_t, a) == 0;  // gcc makes no vectors of !a
+    else if constexpr (math::is_bool<T>) return !a;
     else return T(~a);
   }
 };

@@ -34,7 +34,11 @@ template <class T> struct LogicalXor {
   RL_FN auto operator()(T a, T b) const { return (a != T(0)) != (b != T(0)); }
 };
 template <class T> struct LogicalNot {
-  RL_FN auto operator()(T a) const { return a == T(0); }
+  RL_FN auto operator()(T a) const {
+    if constexpr (std::is_same_v<T, bool>)
+      return __builtin_bit_cast(uint8_t, a) == 0;  // gcc makes no vectors of a == false
+    else return a == T(0);
+  }
 };
 
 }  // namespace
