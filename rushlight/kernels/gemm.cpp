@@ -172,7 +172,7 @@ void row_by_transposed(const GemmProblem& p) {
       constexpr int kChains = 8;
       V chains[kChains] = {};
       for (; q + kChains * lanes <= p.k; q += kChains * lanes)
-        for (int i = 0; i < kChains; i++) chains[i] += product(q + i * lanes);
+        _Pragma("GCC unroll 8") for (int i = 0; i < kChains; i++) chains[i] += product(q + i * lanes);
       for (const V& chain : chains) sums += chain;
     }
     for (; q + lanes <= p.k; q += lanes) sums += product(q);
