@@ -155,3 +155,19 @@ def test_mistakes(mistake):
             mistake(m.IterableWrapper(range(3)))
         kinds.append(e.type)
     assert kinds[0] is kinds[1]
+
+
+def test_pipes_say_what_they_give():
+    """As annotations, and as bases: IterDataPipe[int]."""
+    from rushlight.utils.data import IterDataPipe, MapDataPipe
+
+    class Numbers(IterDataPipe[int]):
+        def __iter__(self):
+            return iter(range(3))
+
+    class Named(MapDataPipe[str]):
+        def __getitem__(self, i):
+            return "ab"[i]
+
+    assert list(Numbers().map(str)) == ["0", "1", "2"] and Named()[1] == "b"
+    assert str(IterDataPipe[tuple[int, str]]).endswith("IterDataPipe[tuple[int, str]]")

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..dataset import Dataset, IterableDataset
+from ..dataset import Dataset, IterableDataset, _T_co
 
 __all__ = [
     "DFIterDataPipe",
@@ -75,7 +75,7 @@ class _Pipe:
     __repr__ = __str__
 
 
-class IterDataPipe(_Pipe, IterableDataset):
+class IterDataPipe(_Pipe, IterableDataset[_T_co]):
     """A pipe that is walked. A new walk ends the one before, as PyTorch has it.
 
     >>> import rushlight as torch
@@ -128,7 +128,7 @@ class DFIterDataPipe(IterDataPipe):
         return True
 
 
-class MapDataPipe(_Pipe, Dataset):
+class MapDataPipe(_Pipe, Dataset[_T_co]):
     """A pipe with ``pipe[key]``.
 
     >>> import rushlight as torch
