@@ -71,6 +71,8 @@ class TypedStorage:
         self._untyped_storage = wrap_storage
 
     def _made(self, data: Any, device: Any) -> UntypedStorage:
+        if hasattr(data, "__index__") and not hasattr(data, "__len__"):  # numpy's integers too
+            data = data.__index__()
         if isinstance(data, (Tensor, str, bytes)) or not (isinstance(data, int) or hasattr(data, "__len__")):
             raise TypeError(
                 f"{type(self).__name__}: expected a size or a sequence of numbers, got {type(data).__name__}"

@@ -40,7 +40,12 @@ void put(IValue& slot, T&& value) {
 // sizes are tensors, one without dimensions of any dtype does: (size / 2).ceil() is a whole number too.
 bool as_item(PyObject* o, int64_t& out) {
   if (as_int(o, out)) return true;
-  if (!is_tensor(o)) return false;
+  if (!is_tensor(o)) {  // an array without dimensions, which is no number elsewhere
+    if (type_name(o) != std::string_view("numpy.ndarray")) return false;
+    Object n{PyNumber_Index(o)};
+    if (!n) PyErr_Clear();
+    return n && as_int(n.get(), out);
+  }
   const Tensor& t = unwrap(o);
   if (t.numel() != 1 || t.device().is_meta()) return false;
   bool whole = is_integral(t.dtype(), false) && !t.requires_grad();

@@ -198,3 +198,14 @@ def test_arguments_that_constructors_take_by_name():
     assert torch.tensor(data=[1], dtype=torch.int8, requires_grad=False, pin_memory=False).dtype == torch.int8
     assert torch.as_tensor([1], torch.float64, "cpu").dtype == torch.float64
     assert torch.ones(1).new_tensor([2], requires_grad=1).requires_grad
+
+
+@pytest.mark.parametrize("lib", [torch, reference], ids=["here", "PyTorch"])
+def test_arrays_without_dimensions_are_sizes(lib):
+    assert lib.ones((np.array(3), np.int64(4))).shape == lib.ones(np.array(3), 4).shape == (3, 4)
+    assert lib.zeros(2, 6).reshape(np.array(3), -1).shape == (3, 4)
+    assert lib.Storage(np.int16(3)).size() == 3
+    with pytest.raises(TypeError):
+        lib.ones((np.array(3.0), 4))
+    with pytest.raises(TypeError):
+        lib.ones((np.array([3]), 4))
