@@ -1,5 +1,8 @@
 """Pipes of data against PyTorch's."""
 
+import copy
+import pickle
+
 import pytest
 import torch.utils.data.datapipes.iter as their_iter
 import torch.utils.data.datapipes.map as their_map
@@ -171,3 +174,29 @@ def test_pipes_say_what_they_give():
 
     assert list(Numbers().map(str)) == ["0", "1", "2"] and Named()[1] == "b"
     assert str(IterDataPipe[tuple[int, str]]).endswith("IterDataPipe[tuple[int, str]]")
+
+
+def _odd(x):
+    return x % 2
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: our_map.SequenceWrapper(range(4)).map(),
+        lambda: our_map.Mapper(our_map.SequenceWrapper(range(4))).batch(2),
+        lambda: our_iter.IterableWrapper(range(4)).fork(2)[1],
+        lambda: our_iter.IterableWrapper(range(4)).demux(2, _odd)[1].map(_odd),
+        lambda: our_iter.Zipper(*our_iter.IterableWrapper(range(4)).fork(2)),
+    ],
+)
+@pytest.mark.parametrize("walked", [False, True])
+def test_pipes_go_to_other_processes(made, walked):
+    """As workers that are spawned get them; a walk that has begun stays where it is."""
+    pipe = made()
+    if walked:
+        next(iter(pipe))
+    there = pickle.loads(pickle.dumps(pipe))
+    assert [x for x in there] == [x for x in made()]
+    again = copy.deepcopy(pipe)
+    assert [x for x in again] == [x for x in made()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from collections import deque
@@ -330,6 +331,9 @@ class _Shared:
         self.waiting: list[deque] = [deque() for _ in range(count)]
         self.source: Any = None
 
+    def __getstate__(self) -> dict:  # a walk doesn't go with it
+        return {**vars(self), "waiting": [deque() for _ in range(self.count)], "source": None}
+
     def restart(self) -> None:
         self.source = iter(self.pipe)
         for queue in self.waiting:
@@ -372,13 +376,26 @@ class _Child(IterDataPipe):
         return len(self.shared.pipe)
 
 
+def _to_each(count: int, item: Any) -> range:
+    return range(count)
+
+
+def _to_one(classifier: Callable, count: int, drop_none: bool, item: Any) -> list[int]:
+    place = classifier(item)
+    if place is None and drop_none:
+        return []
+    if place is None or not 0 <= place < count:
+        raise ValueError(f"Output of the classification fn should be between 0 and {count - 1}. {place} is returned.")
+    return [place]
+
+
 class Forker(IterDataPipe):
     """The same pipe several times; items wait until each has had them."""
 
     def __new__(
         cls, datapipe: IterDataPipe, num_instances: int, buffer_size: int = 1000, copy: str | None = None
     ) -> Any:
-        shared = _Shared(datapipe, num_instances, buffer_size, lambda item: range(num_instances))
+        shared = _Shared(datapipe, num_instances, buffer_size, functools.partial(_to_each, num_instances))
         return [_Child(shared, i) for i in range(num_instances)]
 
 
@@ -393,16 +410,7 @@ class Demultiplexer(IterDataPipe):
         drop_none: bool = False,
         buffer_size: int = 1000,
     ) -> Any:
-        def route(item: Any) -> list[int]:
-            place = classifier_fn(item)
-            if place is None and drop_none:
-                return []
-            if place is None or not 0 <= place < num_instances:
-                raise ValueError(
-                    f"Output of the classification fn should be between 0 and {num_instances - 1}. {place} is returned."
-                )
-            return [place]
-
+        route = functools.partial(_to_one, classifier_fn, num_instances, drop_none)
         shared = _Shared(datapipe, num_instances, buffer_size, route)
         return [_Child(shared, i) for i in range(num_instances)]
 

@@ -34,11 +34,15 @@ def _copied(sequence: Any) -> Any:
         return sequence
 
 
+def _same(item: Any) -> Any:
+    return item
+
+
 @functional_datapipe("map")
 class Mapper(MapDataPipe):
     """Applies a function to each item."""
 
-    def __init__(self, datapipe: MapDataPipe, fn: Callable = lambda x: x) -> None:
+    def __init__(self, datapipe: MapDataPipe, fn: Callable = _same) -> None:
         self.datapipe, self.fn = datapipe, fn
 
     def __getitem__(self, index: Any) -> Any:
