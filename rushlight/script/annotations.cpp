@@ -42,8 +42,8 @@ TypePtr Lowering::type_of(const Expr& e) {
     };
     size_t count = e.items[1]->kind == EK::Tuple && e.items.size() == 2 ? e.items[1]->items.size() : e.items.size() - 1;
     if (name == "List" || name == "list") return Type::list(part(1));
-    if (broadcast_size(e)) return Type::list(part(1));
     if (name == "Optional") return Type::optional(part(1));
+    if (broadcast_size(e)) return Type::list(part(1));
     if (name == "Final" || name == "Annotated") return part(1);
     if (name == "Future") return future_type(part(1));
     if (name == "Await" || name == "_Await") return await_type(part(1));

@@ -223,3 +223,13 @@ def test_what_has_no_length_is_not_iterated_over():
     assert f(torch.ones(3)) == 3
     with pytest.raises(RuntimeError, match="of a 0-d tensor"):
         f(torch.tensor(1))
+
+
+def test_a_broadcasting_list_may_be_optional():
+    cu = torch.jit.CompilationUnit("""
+def f(x: Optional[BroadcastingList2[float]]) -> int:
+    return 0 if x is None else len(x)
+def g(x: Tuple[float, float]):
+    return f(x), f(1.5), f(None)
+""")
+    assert cu.g((2.0, 3.0)) == (2, 2, 0)
