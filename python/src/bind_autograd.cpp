@@ -6,6 +6,7 @@
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/finite_check.h"
 #include "rushlight/core/notice.h"
+#include "rushlight/graph/tracer.h"
 
 namespace rushlight::py {
 namespace {
@@ -247,8 +248,13 @@ PyMethodDef methods[] = {
     {"retain_grad",
      over<+[](PyObject* s, PyObject*) { return guarded([&] { return retain_grad(unwrap(s)), Py_NewRef(Py_None); }); }>,
      METH_NOARGS, "Keeps .grad of this tensor although it is no leaf."},
-    {"detach_",
-     over<+[](PyObject* s, PyObject*) { return guarded([&] { return detach_in_place(unwrap(s)), Py_NewRef(s); }); }>,
+    {"detach_", over<+[](PyObject* s, PyObject*) {
+       return guarded([&] {
+         detach_in_place(unwrap(s));
+         if (graph::Tracer* t = graph::Tracer::current()) t->detached(unwrap(s));
+         return Py_NewRef(s);
+       });
+     }>,
      METH_NOARGS, "Makes this tensor a leaf that requires no gradient."},
     {"_use_count", [](PyObject* s, PyObject*) { return PyLong_FromUnsignedLong(unwrap(s).impl()->refs()); },
      METH_NOARGS, "How many hold the tensor: its object, views of it, graphs that saved it."},

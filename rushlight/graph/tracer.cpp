@@ -344,6 +344,12 @@ Tensor Tracer::numel(const Tensor& t) {
   return size_tensor(emit("aten::numel", {value_of(t)}, Type::integer()), t.numel());
 }
 
+void Tracer::detached(const Tensor& t) {
+  if (paused_ || !knows(t)) return;
+  if (locate) here_ = locate();
+  bind(t, emit("aten::detach", {value_of(t)}, Type::tensor()));
+}
+
 void Tracer::reads(const Tensor& t, Read how) {
   if (lost && !paused_ && knows(t)) lost(how);
 }
@@ -510,7 +516,7 @@ Value* Tracer::output_of(const IValue& v) {
   }
   if (v.is_dict() && !v.dict().items.empty()) {
     for (const auto& [key, item] : v.dict().items) {
-      items.push_back(constant(key));
+      items.push_back(key.is_tensor() ? value_of(key.tensor()) : constant(key));
       items.push_back(output_of(item));
     }
     return construct("prim::DictConstruct", Type::dict(items[0]->type(), items[1]->type()));

@@ -53,6 +53,8 @@ class Tracer final : public Interceptor {
   Tensor numel(const Tensor& t) override;
   // Says through `lost` that the graph will not follow the value.
   void reads(const Tensor& t, Read how) override;
+  // The tensor has become a leaf in place: from here on it is what detach() gives.
+  void detached(const Tensor& t);
   // The argument is that of the operator's own schema.
   void number(const Argument& argument, size_t element, const Tensor& t) override;
 

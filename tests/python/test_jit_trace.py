@@ -434,3 +434,31 @@ def test_a_script_module_that_is_no_part_of_the_trace_is_refused():
     other = rl.jit.script(Rectified())
     with pytest.raises(RuntimeError, match="must be registered as submodules"):
         rl.jit.trace(lambda x: other([x])["total"], rl.ones(2))
+
+
+def test_detach_in_place_is_recorded():
+    def f(x, w):
+        y = x @ w
+        y.detach_()
+        return y
+
+    traced = rl.jit.trace(f, (rl.ones(2, 3), rl.ones(3, 2)))
+    assert "aten::detach(" in str(traced.graph)
+    assert not traced(rl.ones(2, 3), rl.ones(3, 2, requires_grad=True)).requires_grad
+
+
+def test_a_result_s_keys_that_are_tensors_are_those_of_the_run():
+    traced = rl.jit.trace(lambda a, b: {a: b}, (rl.zeros(2), rl.ones(2)), strict=False, check_trace=False)
+    a, b = rl.full((2,), 5.0), rl.full((2,), 6.0)
+    [(key, value)] = traced(a, b).items()
+    assert key.tolist() == [5.0, 5.0] and value.tolist() == [6.0, 6.0]
+
+
+def test_a_trace_that_draws_says_so():
+    layer = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    with pytest.warns(rl.jit.TracerWarning, match="nondeterministic nodes(.|\n)*dropout"):
+        rl.jit.trace(layer, rl.ones(1, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rl.jit.trace(layer.eval(), rl.ones(1, 2))
+        rl.jit.trace(layer.train(), rl.ones(1, 2), check_trace=False)

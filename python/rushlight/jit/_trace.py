@@ -292,10 +292,26 @@ def _untouched(state: list) -> Iterator[None]:
                 tensor.copy_(value)
 
 
+def _random_nodes(block: Any) -> Iterator[Any]:
+    for node in block.nodes():
+        if node.isNondeterministic():
+            yield node
+        for inner in node.blocks():
+            yield from _random_nodes(inner)
+
+
 def _check(
     function: Callable, traced: Callable, inputs: tuple, state: list, tolerance: float, graph: Any, again: Callable
 ) -> None:
     """Compares the graph with that of a second trace, and the results for the inputs, from the same random numbers."""
+    if drawing := list(_random_nodes(graph)):
+        told = "".join(f"\n\t{str(node).strip()}" for node in drawing[:20])
+        warnings.warn(
+            f"Trace had nondeterministic nodes. Did you forget call .eval() on your model? Nodes:{told}\nThe trace draws random numbers "
+            "whenever it is run. check_trace=False traces without a word",
+            TracerWarning,
+            stacklevel=4,
+        )
     with warnings.catch_warnings(), _untouched(state):
         warnings.simplefilter("ignore", TracerWarning)
         try:
