@@ -34,17 +34,17 @@ def test_parents_forward_and_backward(lib):
     class Model(lib.nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.second = Inner(), Inner()
+            self.first, self.rest = Inner(), lib.nn.ModuleList([lib.nn.ModuleDict({"second": Inner()})])
 
         def forward(self, x):
-            return self.second(self.first(x))["a"]
+            return self.rest[0]["second"](self.first(x))["a"]
 
     x = lib.ones(2, requires_grad=True)
     with lib.utils.module_tracker.ModuleTracker() as tracker:
         for _ in range(2):
             Model()({"a": x * 1}).sum().backward()
             assert tracker.parents == {"Global"} and not tracker.is_bw
-    one = [["Global", "Model", "Model.first"], ["Global", "Model", "Model.second"]]
+    one = [["Global", "Model", "Model.first"], ["Global", "Model", "Model.rest.0.second"]]
     forward, backward = [(False, p) for p in one], [(True, p) for p in one[::-1]]
     assert seen == (forward + backward) * 2
 

@@ -51,11 +51,14 @@ class ModuleTracker:
         self.parents = {"Global"}
 
     def _name(self, module: nn.Module) -> str:
-        name = self._names.setdefault(module, type(module).__name__)
+        if module not in self._names:
+            self._note(module, type(module).__name__)
+        return self._names[module]
+
+    def _note(self, module: nn.Module, name: str) -> None:
+        self._names[module] = name
         for child, inner in module.named_children():
-            if inner not in self._names:
-                self._names[inner] = f"{name}.{child}"
-        return name
+            self._note(inner, f"{name}.{child}")
 
     def _enters_backward(self, name: str) -> None:
         if self._ends_with != (run := _C._current_graph_task_id()):
