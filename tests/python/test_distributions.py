@@ -551,3 +551,14 @@ def test_distributions_within_transforms_of_functions():
     same(f, 1e-5)
     with pytest.raises(ValueError, match="scale"):
         rl.func.vmap(lambda v: D.Normal(0.0, v).mean)(rl.tensor([1.0, -1.0]))
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 3), (2, 4, 4)])
+@pytest.mark.parametrize("lib", [rl, torch], ids=["here", "PyTorch"])
+def test_lower_triangles_as_vectors_and_back(lib, shape):
+    """Also those of no element: their matrix is as large as the diagonal says."""
+    utils = lib.distributions.utils
+    matrix = lib.ones(shape).cumsum(-1)
+    for diag in range(-shape[-1], shape[-1]):
+        lower = matrix.tril(diag)
+        assert utils.vec_to_tril_matrix(utils.tril_matrix_to_vec(lower, diag), diag).tolist() == lower.tolist()

@@ -122,9 +122,10 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
     tensor([[1., 0.],
             [3., 4.]])
     """
-    # A triangle of side m = n + diag has m (m + 1) / 2 elements, less the corner that lies beyond the matrix for diag > 0.
+    # A triangle of side m = n + diag has m (m + 1) / 2 elements, less the two corners that lie beyond the matrix for diag > 0.
     count = vec.shape[-1]
-    n = next((n for n in range(count + abs(diag) + 1) if _triangle(n, diag) >= count), 0)
+    smallest = diag + 1 if diag > 0 else -diag
+    n = next((n for n in range(smallest, count + smallest + 1) if _triangle(n, diag) >= count), 0)
     if _triangle(n, diag) != count:
         raise ValueError(
             f"The size of last dimension is {count} which cannot be expressed as the lower triangular part of a square D x D matrix."
@@ -136,4 +137,4 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
 
 def _triangle(n: int, diag: int) -> int:
     side = n + diag
-    return max(side, 0) * (side + 1) // 2 - (diag * (diag + 1) // 2 if diag > 0 else 0)
+    return max(side, 0) * (side + 1) // 2 - (diag * (diag + 1) if diag > 0 else 0)
