@@ -102,3 +102,47 @@ def test_set_errors(statement):
             exec(statement, {"torch": module, "x": x})
         kinds.append(error.type)
     assert kinds[0] is kinds[1]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dim", [0, 1, 2])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)], ids=str)
+def test_positions_along_and_across_lanes_of_any_layout(order, dim, threads):
+    """Dimensions of 16 and more are gone along whichever dimension the positions are for."""
+    numpy = np.random.default_rng(dim)
+    sizes = (5, 18, 20)
+    moved = tuple(np.argsort(order))
+
+    def laid_out(a):
+        return [m.tensor(a).permute(order).contiguous().permute(moved) for m in (torch, reference)]
+
+    x, y = laid_out(numpy.standard_normal(sizes)), laid_out(numpy.standard_normal(sizes))
+    fewer = tuple(s if d == dim else s - 1 for d, s in enumerate(sizes))
+    at = [i[: fewer[0], : fewer[1], : fewer[2]] for i in laid_out(numpy.integers(0, sizes[dim], sizes))]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for f in (
+            lambda k: x[k].gather(dim, at[k]),
+            lambda k: x[k].scatter_add(dim, at[k], y[k]),
+            lambda k: x[k].scatter_reduce(dim, at[k], y[k], "amax"),
+            lambda k: x[k].scatter(dim, at[k] * 0 + 1, 2.5),
+            lambda k: x[k][at[k].reshape(-1)[:40] % 5],
+            lambda k: x[k][x[k] > 0.5],
+            lambda k: (x[k] > 0.5).nonzero(),
+            lambda k: x[k].take(at[k]),
+            lambda k: x[k].index_put((at[k][..., 0] % 5, at[k][..., 1] % 18), y[k][0, 0]),
+        ):
+            assert f(0).numpy() == pytest.approx(f(1).numpy(), rel=1e-12)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_indices_at_and_past_the_ends():
+    x = torch.arange(6)
+    assert x[torch.tensor([-6, 5, 0])].tolist() == x.take(torch.tensor([-6, 5, 0])).tolist() == [0, 5, 0]
+    for bad in (6, -7, 2**63 - 1, -(2**63)):
+        with pytest.raises(IndexError, match=str(bad)):
+            x[torch.tensor([0, bad])]
+        with pytest.raises(IndexError, match=str(bad)):
+            x.take(torch.tensor([0, bad]))

@@ -55,18 +55,26 @@ TensorSpec gather_meta(const Tensor& self, int64_t dim, const Tensor& index, boo
              at);
   return {.sizes = index.sizes(), .dtype = self.dtype(), .device = self.device()};
 }
+// Note [Lanes across]: a lane along another dimension than the one whose positions are given, where the elements of that one lie side by side.
+// The tensor that is picked from is then seen at the dimension's first element all along.
+bool goes_across(const Tensor& index, int64_t dim) {
+  constexpr int64_t kLong = 16;
+  return dim != index.dim() - 1 && index.sizes().back() >= kLong;
+}
+Tensor seen_across(const Tensor& t, const Tensor& index, int64_t dim) {
+  Dims strides = t.strides();
+  strides[size_t(dim)] = 0;
+  return alias_tensor(t, index.sizes(), strides, t.storage_offset());
+}
+
 void gather_cpu(const Tensor& self, int64_t dim, const Tensor& index, bool, const Tensor& out) {
   if (index.numel() == 0) return;
   Tensor from = at_least_1d(self), at = at_least_1d(index_values("gather", index)), to = at_least_1d(out);
   dim = wrap_dim(dim, self.dim());
   int64_t size = from.sizes()[size_t(dim)], from_step = lane_stride(from, dim), along = dim;
-  // Lanes of another dimension than the one that is gathered from, where those lie side by side: x stands at the dimension's first element.
-  constexpr int64_t kLong = 16;
-  if (dim != at.dim() - 1 && at.sizes().back() >= kLong) {
+  if (goes_across(at, dim)) {
     along = at.dim() - 1;
-    Dims strides = from.strides();
-    strides[size_t(dim)] = 0;
-    from = alias_tensor(from, at.sizes(), strides, from.storage_offset());
+    from = seen_across(from, at, dim);
   }
   int64_t n = at.sizes()[size_t(along)], next = along == dim ? 0 : lane_stride(from, along);
   int64_t at_step = lane_stride(at, along), to_step = lane_stride(to, along);
@@ -76,7 +84,7 @@ void gather_cpu(const Tensor& self, int64_t dim, const Tensor& index, bool, cons
       const W* x = reinterpret_cast<const W*>(p[1]);
       const int64_t* idx = reinterpret_cast<const int64_t*>(p[2]);
       check_indices(idx, at_step, n, size, dim);
-      if (to_step == 1 && at_step == 1 && from_step == 1) {
+      if (to_step == 1 && at_step == 1 && from_step == 1 && next == 0) {
         for (int64_t i = 0; i < n; i++) o[i] = x[idx[i]];
         return;
       }
@@ -126,27 +134,57 @@ void check_scatter(const char* op, const Tensor& self, int64_t dim, const Tensor
 }
 TensorSpec like(const Tensor& self) { return {.sizes = self.sizes(), .dtype = self.dtype(), .device = self.device()}; }
 
+// How to go through an index, what it points at in `to`, and a source of its sizes. What does not hang on a dtype, once for all of them.
+struct TargetWalk {
+  TargetWalk(const Tensor& out, int64_t dim, const Tensor& index, const Tensor& src);
+  void run(FunctionRef<void(char* const*)> lane) const;  // the first target, source and index of each lane
+  Tensor to, at, from;
+  int64_t dim, along, size;  // `along`: the lanes' dimension
+  int64_t n, grain;          // a lane's elements; a thread's lanes
+  int64_t to_step, next;     // from one position to the next, and from one element of a lane to the next, in the target
+  int64_t at_step, from_step;
+};
+
+TargetWalk::TargetWalk(const Tensor& out, int64_t d, const Tensor& index, const Tensor& src)
+    : to(at_least_1d(out)),
+      at(at_least_1d(index_values("scatter", index))),
+      from(src.defined() ? at_least_1d(src) : at),
+      dim(wrap_dim(d, out.dim())),
+      along(dim),
+      size(to.sizes()[size_t(dim)]),
+      to_step(lane_stride(to, dim)),
+      next(0) {
+  // On one thread, for lanes across write to the same places. Each place gets its values in the same order either way.
+  if (goes_across(at, dim) && (num_threads() == 1 || at.numel() < 32768)) {
+    along = at.dim() - 1;
+    next = lane_stride(to, along);
+    to = seen_across(to, at, dim);
+  }
+  n = at.sizes()[size_t(along)];
+  grain = along == dim ? lane_grain(n) : std::numeric_limits<int64_t>::max();
+  at_step = lane_stride(at, along);
+  from_step = lane_stride(from, along);
+}
+void TargetWalk::run(FunctionRef<void(char* const*)> lane) const {
+  const std::array<const Tensor*, 3> tensors = {&to, &from, &at};
+  for_each_lane(at.sizes(), along, tensors.data(), 3, grain, [&](char* const* p) {
+    check_indices(reinterpret_cast<const int64_t*>(p[2]), at_step, n, size, dim);
+    lane(p);
+  });
+}
+
 // f(W& target, const W& value) for every index. An undefined src: `value` stands for all of it.
 template <class W, class F>
 void for_each_target(const Tensor& out, int64_t dim, const Tensor& index, const Tensor& src, const W* value,
                      const F& f) {
   if (index.numel() == 0) return;
-  Tensor to = at_least_1d(out), at = at_least_1d(index_values("scatter", index)),
-         from = src.defined() ? at_least_1d(src) : at;
-  dim = wrap_dim(dim, out.dim());
-  int64_t n = at.sizes()[size_t(dim)], size = to.sizes()[size_t(dim)];
-  int64_t from_step = lane_stride(from, dim), at_step = lane_stride(at, dim), to_step = lane_stride(to, dim);
-  for_each_lane<3>(at.sizes(), dim, {&to, &from, &at}, lane_grain(n), [&](std::array<char*, 3> p) {
+  const TargetWalk walk(out, dim, index, src);
+  walk.run([&](char* const* p) {
     W* o = reinterpret_cast<W*>(p[0]);
     const W* x = value ? value : reinterpret_cast<const W*>(p[1]);
     const int64_t* idx = reinterpret_cast<const int64_t*>(p[2]);
-    int64_t x_step = value ? 0 : from_step;
-    check_indices(idx, at_step, n, size, dim);
-    if (to_step == 1 && at_step == 1 && x_step == 1) {
-      for (int64_t i = 0; i < n; i++) f(o[idx[i]], x[i]);
-      return;
-    }
-    for (int64_t i = 0; i < n; i++) f(o[idx[i * at_step] * to_step], x[i * x_step]);
+    const int64_t x_step = value ? 0 : walk.from_step, at_step = walk.at_step, to_step = walk.to_step, next = walk.next;
+    for (int64_t i = 0, n = walk.n; i < n; i++) f(o[idx[i * at_step] * to_step + i * next], x[i * x_step]);
   });
 }
 
