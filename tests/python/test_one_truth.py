@@ -14,6 +14,7 @@ RECORDS = Path(os.environ.get("RUSHLIGHT_BUILD", ROOT / "build")) / "generated" 
 # What these lists say is of Python's language or modules, which have names of their own for what operators do.
 OF_PYTHON = {
     "python/rushlight/utils/flop_counter.py": "operators whose sizes PyTorch's table of formulas goes by",
+    "python/rushlight/func/_functionalize.py": "views that undo themselves, of those whose inverses it knows",
     "python/rushlight/export/_text.py": "functions of the module operator",
     "python/rushlight/onnx/_opset_functions.py": "nodes of ONNX by the names that symbolic_opset9 gives their functions",
     "python/rushlight/fx/_codegen.py": "how operators of Python are written",

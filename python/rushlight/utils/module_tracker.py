@@ -20,7 +20,7 @@ class ModuleTracker:
     >>> import rushlight as torch
     >>> model, seen = torch.nn.Sequential(torch.nn.Linear(2, 2)), []
     >>> with ModuleTracker() as tracker:
-    ...     handle = model[0].register_forward_hook(lambda *_: seen.append(sorted(tracker.parents)))
+    ...     handle = model[0].register_forward_pre_hook(lambda *_: seen.append(sorted(tracker.parents)))
     ...     _ = model(torch.ones(2))
     >>> seen
     [['Global', 'Sequential', 'Sequential.0']]
