@@ -255,6 +255,7 @@ class OnTensor final : public TensorHook, public HeldHook {
  public:
   using HeldHook::HeldHook;
   bool removed() const override { return !function(); }
+  PyObject* called() const { return function(); }
   Tensor call(const Tensor& g) override {
     GilAcquire gil;
     if (!function()) return {};
@@ -340,6 +341,24 @@ Object make_hook(PyObject* function) {
   return hook;
 }
 Ref<TensorHook> tensor_hook(const Object& hook) { return make_ref<OnTensor>(hook); }
+Object tensor_hooks(const Tensor& t) {
+  Object none = Object::borrow(Py_None);
+  Ref<Node> made_by = grad_fn(t);
+  const AutogradMeta* meta = meta_of(t);
+  const Node* node = made_by.get();
+  if (!node && meta) node = meta->accumulator.load(std::memory_order_acquire);
+  const NodeExtras* extras = node ? node->extras() : nullptr;
+  if (!extras) return none;
+  Object all = check(PyDict_New());
+  for (const auto& h : extras->tensor_hooks) {
+    const auto* mine =
+        h.input_nr == (made_by ? output_nr(t) : 0) ? dynamic_cast<const OnTensor*>(h.hook.get()) : nullptr;
+    if (!mine || mine->removed()) continue;
+    Object number = check(PyLong_FromLongLong(h.id));
+    if (PyDict_SetItem(all.get(), number.get(), mine->called()) < 0) throw_python_error();
+  }
+  return PyDict_GET_SIZE(all.get()) ? all : none;
+}
 Ref<LeafHook> leaf_hook(const Object& hook) { return make_ref<OnLeaf>(hook); }
 
 Object tuple_of(const Tensors& tensors) {

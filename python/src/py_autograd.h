@@ -17,6 +17,8 @@ PyObject* wrap(Ref<Node> node);  // None for null
 // A registered hook, which users have as its handle: remove() takes it off. Throws TypeError for what is not callable.
 Object make_hook(PyObject* function);
 Ref<TensorHook> tensor_hook(const Object& hook);
+// A dict of the functions that were registered for a tensor's gradient and are not removed, by number; None for none.
+Object tensor_hooks(const Tensor& t);
 Ref<LeafHook> leaf_hook(const Object& hook);
 
 // A tuple of tensors or None.

@@ -54,6 +54,22 @@ def test_a_view_that_was_taken_where_nothing_is_recorded_passes_no_gradient_on()
     same(program)
 
 
+def test_hooks_of_a_tensor_are_told():
+    def program(T):
+        leaf = T.ones(2, requires_grad=True)
+        seen = [leaf._backward_hooks]
+        handles = [leaf.register_hook(lambda g: g * 2), leaf.register_hook(lambda g: None)]
+        seen.append(len(leaf._backward_hooks))
+        handles[0].remove()
+        seen.append([f(3) for f in leaf._backward_hooks.values()])
+        y = leaf * 2
+        seen.append(y._backward_hooks)
+        y.register_hook(lambda g: g)
+        return [*seen, len(y._backward_hooks), (y * 1)._backward_hooks, T.ones(1)._backward_hooks]
+
+    same(program)
+
+
 def test_broadcast_cast_and_complex():
     def program(T):
         a = T.ones(2, 3, requires_grad=True)
