@@ -58,10 +58,7 @@ void TensorImpl::set_backend_meta(intrusive_ptr<BackendMeta> meta) {
            "; give it to the tensor that this one is made of");
   t.set_backend_contents(meta ? make_ref<HeldMeta>(std::move(meta)) : nullptr);
 }
-BackendMeta* TensorImpl::get_backend_meta() const {
-  auto* held = static_cast<const HeldMeta*>(impl().backend_contents());
-  return held ? held->meta.get() : nullptr;
-}
+BackendMeta* TensorImpl::get_backend_meta() const { return get_backend_meta_intrusive_ptr().get(); }
 intrusive_ptr<BackendMeta> TensorImpl::get_backend_meta_intrusive_ptr() const {
   auto* held = static_cast<const HeldMeta*>(impl().backend_contents());
   return held ? held->meta : nullptr;

@@ -29,6 +29,13 @@ AccumulateGrad& make_accumulator(const Tensor& t) {
   return *known;
 }
 
+void add_accumulator(Edge& e, const Tensor& t) {
+  AutogradMeta* m = meta_of(t);
+  AccumulateGrad* known = m ? m->accumulator.load(std::memory_order_acquire) : nullptr;
+  e.node = Ref<Node>(known ? known : &make_accumulator(t));
+  e.input_nr = 0;
+}
+
 // Those that have a tangent. Tensors may die on any thread.
 struct Carrying {
   std::mutex mutex;
@@ -78,13 +85,6 @@ Ref<Node> grad_fn(const Tensor& t) {
 
 uint32_t output_nr(const Tensor& t) { return meta_of(t) ? meta_of(t)->output_nr : 0; }
 bool is_leaf(const Tensor& t) { return !grad_fn(t); }
-
-static void add_accumulator(Edge& e, const Tensor& t) {
-  AutogradMeta* m = meta_of(t);
-  AccumulateGrad* known = m ? m->accumulator.load(std::memory_order_acquire) : nullptr;
-  e.node = Ref<Node>(known ? known : &make_accumulator(t));
-  e.input_nr = 0;
-}
 
 void set_gradient_edge(Edge& e, const Tensor& t) {
   e.dtype = t.dtype();

@@ -6,7 +6,6 @@
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/view_nodes.h"
 #include "rushlight/dispatch/boxing.h"
-#include "rushlight/dispatch/values.h"
 #include "rushlight/fn/add.h"
 #include "rushlight/fn/clone.h"
 
@@ -449,10 +448,6 @@ class SavedOf final : public Saved {
   const OpNode& node_;
   const Backward& run_;
 };
-
-}  // namespace
-
-namespace {
 
 bool shows_each_once(const Tensor& t) {
   std::vector<std::pair<int64_t, int64_t>> dims;
