@@ -147,7 +147,7 @@ IValue TensorReader::read(const TensorProto& t) {
   size_t numbers = t.floats.size() + t.int32s.size() + t.int64s.size() + t.doubles.size() + t.uint64s.size();
   bool complex = t.type == kComplex64 || t.type == kComplex128;
   if (bytes) expect(bytes->size(), packed, "bytes");
-  else if (e.bits < 8) expect(numbers, packed, "numbers");
+  else if (e.bits < 8) expect(t.int32s.size(), packed, "numbers in int32_data");
   else expect(numbers, uint64_t(count) * (complex ? 2 : 1), "numbers");
   Tensor out = empty_tensor(Dims(IntArrayRef(t.dims)), e.dtype);
   void* to = out.raw();
@@ -155,9 +155,7 @@ IValue TensorReader::read(const TensorProto& t) {
   if (e.bits < 8) {
     auto* into = static_cast<uint8_t*>(to);
     for (int64_t i = 0; i < count; i++) {
-      uint8_t byte = bytes              ? uint8_t((*bytes)[size_t(i / per_byte)])
-                     : t.int32s.empty() ? 0
-                                        : uint8_t(t.int32s[size_t(i / per_byte)]);
+      uint8_t byte = bytes ? uint8_t((*bytes)[size_t(i / per_byte)]) : uint8_t(t.int32s[size_t(i / per_byte)]);
       into[i] = unpacked(t.type, uint8_t(byte >> (e.bits * (i % per_byte)) & ((1 << e.bits) - 1)));
     }
     return out;

@@ -1,5 +1,7 @@
 """ONNX models: small ones written as bytes here, and, where the onnx package is there, its own conformance suite."""
 
+import struct
+
 import numpy as np
 import pytest
 import torch
@@ -341,6 +343,23 @@ def test_bad_models_are_one_clear_error(data, match):
         return
     with pytest.raises(RuntimeError, match=match):
         rl_onnx.load(data)
+
+
+# Numbers in the list of another type: enough of them in all, and none where they are read from.
+@pytest.mark.parametrize("elem", [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23])
+def test_numbers_in_the_list_of_another_type_are_refused(elem):
+    lists = {
+        "float": field(4, struct.pack("<4f", 1, 2, 3, 4)),
+        "int64": field(7, b"\1\2\3\4"),
+        "uint64": field(11, b"\1\2\3\4"),
+    }
+    own = {1: "float", 14: "float", 7: "int64", 12: "uint64", 13: "uint64"}.get(elem)
+    for name, numbers in lists.items():
+        for count in (2, 4, 8):
+            if name != own:
+                weights = field(1, count) + field(2, elem) + field(8, "w") + numbers
+                with pytest.raises(RuntimeError, match="'w' of shape .* needs"):
+                    rl_onnx.load(relu_graph(initialisers=[weights]))
 
 
 def test_functions_that_call_themselves_and_deep_graphs_end():
