@@ -34,6 +34,8 @@ struct arg {
     value = v;
     return *this;
   }
+  // For torch::arg("x") = torch::arg::none(), or, as one, torch::arg::none("x").
+  static IValue none() { return IValue(); }
   static arg none(const std::string& name) { return arg(name) = IValue(); }
   std::string name;
   std::optional<IValue> value;

@@ -10,7 +10,8 @@ std::string Signature::schema(const std::string& name) const {
   std::string out = name + "(";
   for (size_t i = 0; i < params.size(); i++) out += str(i ? ", " : "", params[i], " _", i);
   out += ") -> ";
-  if (returns.size() == 1) return out + returns[0];
+  // One result that is a tuple itself stands in parentheses of its own.
+  if (returns.size() == 1 && !returns[0].starts_with('(')) return out + returns[0];
   out += "(";
   for (size_t i = 0; i < returns.size(); i++) out += (i ? ", " : "") + returns[i];
   return out + ")";

@@ -29,6 +29,7 @@ constexpr std::pair<DispatchKey, const char*> kKeyNames[] = {
     {DispatchKey::CUDA, "CUDA"},
     {DispatchKey::PrivateUse1, "PrivateUse1"},
     {DispatchKey::Meta, "Meta"},
+    {DispatchKey::BackendSelect, "BackendSelect"},
     {DispatchKey::AutogradOther, "AutogradOther"},
     {DispatchKey::AutogradCPU, "AutogradCPU"},
     {DispatchKey::AutogradCUDA, "AutogradCUDA"},
@@ -343,7 +344,8 @@ void Registered::run(const Op& op, IValue* args, IValue* rets) {
       at_autograd = bool(kernel);
     }
     if (!kernel) {
-      kernel = r.find_locked(backend);
+      kernel = r.find_locked(DispatchKey::BackendSelect);
+      if (!kernel || runs_here(kernel.get())) kernel = r.find_locked(backend);
       if (!kernel) kernel = r.find_locked(DispatchKey::CompositeExplicitAutograd);
       if (!kernel && backend != DispatchKey::Meta)
         kernel = r.find_locked(DispatchKey::CompositeExplicitAutogradNonFunctional);

@@ -33,6 +33,7 @@ enum class DispatchKey : uint8_t {
   CUDA,
   PrivateUse1,
   Meta,
+  BackendSelect,  // for all devices, above the kernels of each: chooses where no tensor tells
   AutogradOther,
   AutogradCPU,
   AutogradCUDA,

@@ -42,8 +42,13 @@ auto registered =
         .def("copy", [](const c10::intrusive_ptr<Bag>& self) { return c10::make_intrusive<Bag>(self->items); })
         .def("scaled", [](const c10::intrusive_ptr<Bag>& self, double by) { return self->weight * by; }, "",
              {torch::arg("by") = 2.0})
+        .def("up_to", [](const c10::intrusive_ptr<Bag>& self, std::optional<int64_t> n) { return n.value_or(self->size()); },
+             "", {torch::arg("n") = torch::arg::none()})
         .def("halves",
              [](const c10::intrusive_ptr<Bag>& self) { return std::make_tuple(self->size() / 2, self->weight / 2); })
+        .def("named", [](const c10::intrusive_ptr<Bag>& self) {
+          return std::make_tuple(std::make_tuple(std::string("weight"), self->weight));
+        })
         .def_readwrite("weight", &Bag::weight)
         .def_static("empty", [] { return c10::make_intrusive<Bag>(std::vector<std::string>()); })
         .def_pickle([](const c10::intrusive_ptr<Bag>& self) { return self->items; },
@@ -165,4 +170,15 @@ TEST(CustomClassTest, OperatorsTakeThem) {
   auto m =
       scripted("def forward(self) -> int:\n  return torch.ops.bags.bag_size(torch.classes.bags.Bag(['a', 'b']))\n");
   EXPECT_EQ(m.forward({}).toInt(), 2);
+}
+
+TEST(CustomClasses, DefaultsOfNoneAndResultsThatAreOneTuple) {
+  auto m = scripted(
+      "def forward(self) -> Tuple[int, int, str]:\n"
+      "  bag = torch.classes.bags.Bag(['a', 'b'])\n"
+      "  return bag.up_to(), bag.up_to(1), bag.named()[0]\n");
+  auto all = m.forward({}).toTuple()->elements();
+  EXPECT_EQ(all[0].toInt(), 2);
+  EXPECT_EQ(all[1].toInt(), 1);
+  EXPECT_EQ(all[2].toStringRef(), "weight");
 }

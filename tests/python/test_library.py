@@ -110,6 +110,17 @@ def test_a_kernel_is_chosen_by_device():
     fragment._destroy()
 
 
+def test_a_kernel_for_backend_select_chooses_for_all_of_them():
+    fragment = Library("mine", "FRAGMENT")
+    fragment.define("made_on(int n, Device? device=None) -> Tensor")
+    fragment.impl("made_on", lambda n, device=None: torch.zeros(n), "CPU")
+    fragment.impl("made_on", lambda n, device=None: torch.zeros(n, device=device), "Meta")
+    fragment.impl("made_on", lambda n, device=None: torch.ops.mine.made_on(n + 1, device), "BackendSelect")
+    assert torch.ops.mine.made_on(2).shape == (3,)
+    assert torch.ops.mine.made_on(2, torch.device("meta")).is_meta
+    fragment._destroy()
+
+
 def test_kernels_may_come_before_the_definition():
     kernels = Library("mine", "IMPL", "CPU")
     kernels.impl("late", lambda x: x + 1)
