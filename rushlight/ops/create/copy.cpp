@@ -133,6 +133,15 @@ Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool
 }
 Tensor type_as(const Tensor& self, const Tensor& other) { return to_other(self, other, false, false, {}); }
 
+Tensor to_mkldnn(const Tensor& self, const std::optional<DType>& dtype) {
+  DType to = dtype.value_or(self.dtype());
+  RL_CHECK(RuntimeError,
+           self.device().is_cpu() && (to == DType::Float32 || to == DType::BFloat16 || to == DType::Float16),
+           "to_mkldnn: expected a tensor on the CPU and dtype float, bfloat16 or half, got ", self.device(), " and ", to,
+           "; convert it with .to()");
+  return contiguous(to_dtype(self, to, false, false, {}), MemoryFormat::Contiguous);
+}
+
 // To where the argument was, in its dtype.
 Tensor moved_back(const Saved& s, const Tensor& g, std::string_view name) {
   return g.device() == s.device(name) ? to(g, s.dtype(name)) : to(g, s.device(name), s.dtype(name));
@@ -204,6 +213,12 @@ OP(to_device, {.schema = "to.device(Tensor(a) self, Device device, ScalarType dt
                .kernel = composite<to_device>(),
                .forms = kMethod,
                .numbers = Numbers::Always});
+OP(to_mkldnn, {.schema = "to_mkldnn(Tensor self, ScalarType? dtype=None) -> Tensor",
+               .doc = "What oneDNN's kernels read: here any tensor that lies in order, so self if it does and has that "
+                      "dtype. Its layout is torch.strided. >>> torch.ones(2).to_mkldnn().to_dense()\ntensor([1., 1.])",
+               .kernel = composite<to_mkldnn>(),
+               .forms = kMethod,
+               .shares = {"self"}});
 OP(to_other, {.schema = "to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, "
                         "MemoryFormat? memory_format=None) -> Tensor(a)",
               .doc = "self in the dtype and on the device of other."

@@ -241,7 +241,9 @@ class _Conv(Packed, _WithOutputScale):
                 f"Input shape must be `(N, C{', L' if self._dims == 1 else ', H, W' if self._dims == 2 else ', D, H, W'})`!"
             )
         if self.padding_mode != "zeros":
-            amounts = [p for p in reversed(self.padding) for _ in (0, 1)]
+            amounts = torch.jit.annotate(list[int], [])
+            for p in reversed(self.padding):
+                amounts += [p, p]
             input = torch.nn.functional.pad(input, amounts, mode=self.padding_mode)
         run = getattr(_ops, self._name + "_relu" * self._relu)
         return run(input, self._packed_params, self.scale, self.zero_point)
