@@ -401,6 +401,15 @@ PyObject* copied(PyObject* self, const std::function<PyObject*(PyObject*)>& copy
   auto made = make_ref<ObjectValue>(from->type, from->slots.size());
   Object out = check(wrap_object(made));
   const ClassType& c = class_of(self);
+  if (copy && from->slots.size() == 1 && from->slots[0].is_capsule()) {  // of a class of C++, which knows its state
+    Function *get = c.find_method("__getstate__"), *set = c.find_method("__setstate__");
+    RL_CHECK(RuntimeError, get && set, "Tried to deepcopy object ", c.name(),
+             " which does not have a __getstate__ method defined! Add .def_pickle to its torch::class_");
+    auto type = graph::as_class_shared(from->type);
+    Object state = check(copy(check(to_python(run({type, get}, {IValue(from)}))).get()));
+    run({type, set}, {IValue(made), from_python(state.get(), *set->schema.args[1].type)});
+    return out.release();
+  }
   const bool shared = !copy || graph::is_native(c);  // what never changes need not be copied
   for (size_t i = 0; i < from->slots.size(); i++) {
     if (shared || from->slots[i].is_none()) {
@@ -428,8 +437,13 @@ PyObject* object_deepcopy(PyObject* self, PyObject* memo) {
 }
 PyObject* object_reduce(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
-    throw RuntimeError(str("Tried to serialize object ", class_of(self).name(),
-                           " which does not have a __getstate__ method defined! Save it with torch.jit.save."));
+    const ClassType& c = class_of(self);
+    Function* get = c.find_method("__getstate__");
+    RL_CHECK(RuntimeError, get && graph::is_of_native_class(c), "Tried to serialize object ", c.name(),
+             " which does not have a __getstate__ method defined! Save it with torch.jit.save.");
+    auto type = graph::as_class_shared(object_of(self)->type);
+    Object state = check(to_python(run({type, get}, {IValue(object_of(self))})));
+    return Py_BuildValue("O(sO)", imported("rushlight.classes", "restored"), c.name().c_str(), state.get());
   });
 }
 // (names of the methods that run before forward, and after it)

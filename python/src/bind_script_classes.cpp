@@ -4,6 +4,7 @@
 #include "rushlight/core/future_type.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/graph/executor/lists.h"
+#include "rushlight/graph/native_class.h"
 #include "rushlight/script/module.h"
 #include "rushlight/script/parser.h"
 
@@ -362,7 +363,42 @@ PyObject* as_script_object(PyObject*, PyObject* o) {
   });
 }
 
+std::shared_ptr<ClassType> native_class(PyObject* name) {
+  std::string full(text_of(name));
+  auto type = graph::find_native_class(full);
+  RL_CHECK(RuntimeError, type, "Tried to instantiate class '", full.substr(graph::kNativeClasses.size()),
+           "', but it does not exist! Ensure that it is registered via torch::class_, and that its library is loaded");
+  return type;
+}
+// _native_functions(full name) -> {name: static method}, {property: name of the method that reads it}, {property: the one that sets it}
+PyObject* native_functions(PyObject*, PyObject* name) {
+  return guarded([&]() -> PyObject* {
+    auto type = native_class(name);
+    Object statics = check(PyDict_New()), getters = check(PyDict_New()), setters = check(PyDict_New());
+    for (const auto& [key, value] : type->constants) {
+      auto* held = value.is_capsule() ? dynamic_cast<script::SugaredCapsule*>(value.object()) : nullptr;
+      auto* f = held ? dynamic_cast<script::FunctionValue*>(held->value.get()) : nullptr;
+      if (!f) continue;
+      const bool sets = key.starts_with("$set "), own = type->find_method(f->function->name) == f->function.get();
+      Object entry = check(own ? to_str(f->function->name) : wrap_function(f->function));
+      PyObject* into = !own ? statics.get() : sets ? setters.get() : getters.get();
+      check_status(PyDict_SetItemString(into, key.c_str() + (sets ? 5 : 0), entry.get()));
+    }
+    return PyTuple_Pack(3, statics.get(), getters.get(), setters.get());
+  });
+}
+// _native_object(full name) -> ScriptObject that is empty until its __init__ or __setstate__ is called
+PyObject* native_object(PyObject*, PyObject* name) {
+  return guarded([&]() -> PyObject* {
+    auto type = native_class(name);
+    return wrap_object(make_ref<ObjectValue>(type, type->slots.size()));
+  });
+}
+
 PyMethodDef methods[] = {
+    {"_native_functions", native_functions, METH_O,
+     "_native_functions(name of a C++ class) -> static methods, getters, setters"},
+    {"_native_object", native_object, METH_O, "_native_object(name of a C++ class) -> an empty ScriptObject of it"},
     {"_box", box, METH_VARARGS, "_box(value, type) -> (capsule, text of the type): a list or dict that scripts share"},
     {"_unbox", unbox, METH_O, "_unbox(capsule) -> a copy of what it holds"},
     {"_as_script_object", as_script_object, METH_O, "_as_script_object(object) -> ScriptObject"},

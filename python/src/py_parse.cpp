@@ -186,7 +186,9 @@ bool take_other(const Param& p, PyObject* o, IValue& slot, CallArgs& call, bool 
       if (!is_generator(o)) return false;
       put(slot, IValue::borrow(reinterpret_cast<PyGenerator*>(o)->generator));
       return true;
-    case Want::Any: put(slot, from_python(o, *p.arg->type)); return true;
+    case Want::Any: try { put(slot, from_python(o, *p.arg->type));
+      } catch (const TypeError&) { return false; }  // the caller's error names the argument
+      return true;
     default: return take_list(p, o, slot, call);
   }
 }

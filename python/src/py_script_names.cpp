@@ -312,6 +312,8 @@ SugaredPtr sugar(PyObject* o, PyObject* compile) {
     if (name == "math" || name == "cmath") return std::make_shared<script::Namespace>(name);
     if (name.starts_with("torch.")) name.replace(0, 5, "rushlight");  // in a program that imports torch
     if (name == "rushlight.jit") return std::make_shared<script::Namespace>("torch.jit");
+    if (name == "rushlight.classes" || name.starts_with("rushlight.classes."))
+      return std::make_shared<script::Namespace>("torch" + name.substr(9));
     bool known = name == "rushlight" || name == "rushlight.linalg" || name == "rushlight.special" ||
                  name == "rushlight.fft" || name == "rushlight.nn.functional";
     return std::make_shared<PythonModule>(o, compile,

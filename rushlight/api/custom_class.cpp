@@ -84,17 +84,16 @@ struct CustomClassBuilder::State {
 namespace {
 
 // An attribute that is read by calling a method, and one that is set so.
-class Property final : public script::Sugared {
+class Property final : public script::FunctionValue {
  public:
-  Property(std::shared_ptr<graph::Function> f, bool reads) : function_(std::move(f)), reads_(reads) {}
+  Property(std::shared_ptr<graph::Function> f, bool reads) : FunctionValue(std::move(f)), reads_(reads) {}
   std::string kind() const override { return "a property"; }
   script::SugaredPtr bind(const script::Range& range, script::Lowering& l, graph::Value* object) override {
-    auto method = std::make_shared<script::FunctionValue>(function_, object);
+    auto method = std::make_shared<script::FunctionValue>(function, object);
     return reads_ ? method->call(range, l, {}) : method;
   }
 
  private:
-  std::shared_ptr<graph::Function> function_;
   bool reads_;
 };
 

@@ -183,7 +183,7 @@ class SliceOf final : public Sugared {
 };
 
 // A compiled function or method.
-class FunctionValue final : public Sugared {
+class FunctionValue : public Sugared {
  public:
   FunctionValue(std::shared_ptr<graph::Function> f, Value* self = nullptr) : function(std::move(f)), bound(self) {}
   std::string kind() const override { return "function '" + function->name + "'"; }

@@ -233,6 +233,8 @@ void SimpleValue::set_attribute(const Range& range, Lowering& l, const std::stri
          str("Wrong type for attribute assignment. Expected ", known->second.type(), " for '", name, "' but got ",
              v->type(), ": what it holds when it is scripted is a constant; say in the class what it may hold, as ",
              name, ": Optional[", v->type()->is(TK::Optional) ? v->type()->element() : v->type(), "]"));
+  if (auto getter = c->constants.find(name); slot < 0 && getter != c->constants.end() && getter->second.is_capsule())
+    fail(range, str("Tried to set read-only attribute: ", name, " of ", c->name(), ", which has no setter for it"));
   if (slot < 0)
     fail(range, str("Tried to set nonexistent attribute: ", name,
                     ". Did you forget to initialize it in __init__()? The class is ", c->name()));

@@ -42,13 +42,15 @@ auto registered =
         .def("copy", [](const c10::intrusive_ptr<Bag>& self) { return c10::make_intrusive<Bag>(self->items); })
         .def("scaled", [](const c10::intrusive_ptr<Bag>& self, double by) { return self->weight * by; }, "",
              {torch::arg("by") = 2.0})
-        .def("up_to", [](const c10::intrusive_ptr<Bag>& self, std::optional<int64_t> n) { return n.value_or(self->size()); },
-             "", {torch::arg("n") = torch::arg::none()})
+        .def("up_to",
+             [](const c10::intrusive_ptr<Bag>& self, std::optional<int64_t> n) { return n.value_or(self->size()); }, "",
+             {torch::arg("n") = torch::arg::none()})
         .def("halves",
              [](const c10::intrusive_ptr<Bag>& self) { return std::make_tuple(self->size() / 2, self->weight / 2); })
-        .def("named", [](const c10::intrusive_ptr<Bag>& self) {
-          return std::make_tuple(std::make_tuple(std::string("weight"), self->weight));
-        })
+        .def("named",
+             [](const c10::intrusive_ptr<Bag>& self) {
+               return std::make_tuple(std::make_tuple(std::string("weight"), self->weight));
+             })
         .def_readwrite("weight", &Bag::weight)
         .def_static("empty", [] { return c10::make_intrusive<Bag>(std::vector<std::string>()); })
         .def_pickle([](const c10::intrusive_ptr<Bag>& self) { return self->items; },

@@ -1,10 +1,10 @@
 """torch.utils.mkldnn: a model made for inference gives what it gave, in the dtype that was asked for."""
 
 import pytest
+from rushlight.utils import mkldnn
 
 import rushlight as rl
 from rushlight import nn
-from rushlight.utils import mkldnn
 
 
 def network():

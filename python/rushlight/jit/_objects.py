@@ -19,7 +19,26 @@ def _member_of_object(compiled: Any, name: str) -> Any:
             method = ScriptMethod(compiled._call, name)
             method.__dict__.update(owner=types.SimpleNamespace(_c=compiled))
             return method
+        if name in (getters := _properties(compiled)[0]):
+            return compiled._call(getters[name])
     raise AttributeError(f"{compiled._class_name} (a class of TorchScript) does not have a field with name '{name}'")
+
+
+def _properties(compiled: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Of an object of a C++ class: {property: the method that reads it}, {property: the one that sets it}."""
+    name = compiled._class_name
+    return _C._native_functions(name)[1:] if name.startswith("__torch__.torch.classes.") else ({}, {})
+
+
+def _set_member(compiled: Any, name: str, value: Any) -> None:
+    """Sets a property of an object of a C++ class; objects of other classes are set with ``setattr(name, value)``."""
+    getters, setters = _properties(compiled)
+    if name in setters:
+        compiled._call(setters[name], value)
+    elif name in getters:
+        raise RuntimeError(f"can't set attribute '{name}' of {compiled._class_name}: its C++ class gives it no setter")
+    else:
+        object.__setattr__(compiled, name, value)
 
 
 class RecursiveScriptClass:
@@ -79,7 +98,7 @@ def _name_methods_of_objects() -> None:
     cls.save = lambda self, f, _extra_files=None: self._save(f, dict(_extra_files or {}))
     cls.hasattr = lambda self, name: name in self._kinds()
     cls.qualified_name = property(lambda self: self._class_name)
-    cls.__getattr__ = _member_of_object
+    cls.__getattr__, cls.__setattr__ = _member_of_object, _set_member
     cls.name = property(lambda self: self._class_name.rpartition(".")[2])
 
 

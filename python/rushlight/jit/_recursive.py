@@ -115,6 +115,8 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
                 slots.append((name, value, kind))
             else:
                 constants["$hint " + name] = _failed(value)
+        elif isinstance(value, _C.ScriptObject):
+            slots.append((name, value, _type_of(hints[name]) or "" if name in hints else ""))
         elif callable(value) and not isinstance(value, (type, _C.device)) and not _is_object(value):
             functions[name] = ("", value)
         elif (kind := _type_of(hints[name]) if name in hints else _type_of(type(value))) is not None:

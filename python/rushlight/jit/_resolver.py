@@ -83,6 +83,8 @@ def _type_of(obj: Any) -> Any:
     with contextlib.suppress(TypeError):  # of what can't be a key
         if obj in simple:
             return simple[obj]
+    if native := getattr(obj, "_native_class", None):  # of C++
+        return native
     if isinstance(obj, type) and issubclass(obj, tuple) and hasattr(obj, "_fields"):
         hints = typing.get_type_hints(obj)
         parts = [_type_of(hints.get(field, _C.Tensor)) for field in obj._fields]

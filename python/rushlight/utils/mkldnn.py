@@ -27,7 +27,9 @@ def to_mkldnn(module: nn.Module, dtype: rl.dtype = rl.float) -> nn.Module:
     made = copy.deepcopy(module)
     for name, part in made.named_modules():
         if isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d) and part.training:
-            raise RuntimeError(f"to_mkldnn: batch normalisation{name and f' {name!r}'} is training; call module.eval() first")
+            raise RuntimeError(
+                f"to_mkldnn: batch normalisation{name and f' {name!r}'} is training; call module.eval() first"
+            )
         if isinstance(part, _WEIGHTED):
             part.to(dtype)
     return made.requires_grad_(False)

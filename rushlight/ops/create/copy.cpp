@@ -137,8 +137,8 @@ Tensor to_mkldnn(const Tensor& self, const std::optional<DType>& dtype) {
   DType to = dtype.value_or(self.dtype());
   RL_CHECK(RuntimeError,
            self.device().is_cpu() && (to == DType::Float32 || to == DType::BFloat16 || to == DType::Float16),
-           "to_mkldnn: expected a tensor on the CPU and dtype float, bfloat16 or half, got ", self.device(), " and ", to,
-           "; convert it with .to()");
+           "to_mkldnn: expected a tensor on the CPU and dtype float, bfloat16 or half, got ", self.device(), " and ",
+           to, "; convert it with .to()");
   return contiguous(to_dtype(self, to, false, false, {}), MemoryFormat::Contiguous);
 }
 
