@@ -544,6 +544,21 @@ def _freeze_module(
     return _C._freeze(module, methods, kept, False, bool(preserveParameters or training))
 
 
+def _jit_to_backend(name: str, module: Any, method_compile_spec: dict[str, Any]) -> Any:
+    """A module whose methods, those that ``method_compile_spec`` names, a backend of C++ runs: ``torch::jit::backend`` registers it.
+
+    name: what it is registered as. module: a scripted module. method_compile_spec: what the backend is told of each method.
+    Raises RuntimeError for a backend that nobody registered, and for methods that the module has not.
+    """
+    from .jit import RecursiveScriptModule, ScriptModule
+
+    if not isinstance(module, ScriptModule):
+        raise RuntimeError(
+            f"_jit_to_backend: Object {module} is not a ScriptModule; give what torch.jit.script(module) returns"
+        )
+    return RecursiveScriptModule(_C._to_backend(name, module._c, method_compile_spec))
+
+
 def _await() -> type:
     from .jit import _Await
 

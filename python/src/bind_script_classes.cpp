@@ -1,6 +1,7 @@
 // Script classes that are made from those of Python: modules, classes, enums, interfaces; and their objects on either side.
 #include "py_convert.h"
 #include "py_script.h"
+#include "rushlight/api/backend.h"
 #include "rushlight/core/future_type.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/graph/executor/lists.h"
@@ -395,7 +396,24 @@ PyObject* native_object(PyObject*, PyObject* name) {
   });
 }
 
+// _to_backend(name, ScriptObject, {method: what the backend is told of it}) -> ScriptObject
+PyObject* to_backend(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    PyObject *module, *told;
+    if (!PyArg_ParseTuple(args, "sO!O:_to_backend", &name, script_object_type, &module, &told)) return nullptr;
+    IValue spec = from_python(told, *Type::dict(Type::string(), Type::any()));
+    GilRelease release(true);
+    auto lowered = api::jit::to_backend(name, api::jit::Module(*script_object(module)),
+                                        api::Dict<std::string, api::IValue>::from(api::IValue(std::move(spec))));
+    GilAcquire back;
+    return wrap_object(lowered.object());
+  });
+}
+
 PyMethodDef methods[] = {
+    {"_to_backend", to_backend, METH_VARARGS,
+     "_to_backend(name, module, spec) -> a module whose methods the backend runs"},
     {"_native_functions", native_functions, METH_O,
      "_native_functions(name of a C++ class) -> static methods, getters, setters"},
     {"_native_object", native_object, METH_O, "_native_object(name of a C++ class) -> an empty ScriptObject of it"},

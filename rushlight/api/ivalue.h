@@ -594,6 +594,15 @@ template <class K, class V>
 Dict<K, V> toTypedDict(const GenericDict& dict) {
   return Dict<K, V>::from(dict.value());
 }
+// The same list or dict, seen without them.
+template <class T>
+GenericList toList(const List<T>& list) {
+  return GenericList::from(list.value());
+}
+template <class K, class V>
+GenericDict toGenericDict(const Dict<K, V>& dict) {
+  return GenericDict::from(dict.value());
+}
 }  // namespace impl
 
 // ---- conversions ---------------------------------------------------------------------------------------------------------

@@ -228,3 +228,12 @@ inline Method& toGraphFunction(Method& f) { return f; }
 std::shared_ptr<CompilationUnit> compile(const std::string& source);
 
 }  // namespace rushlight::api::jit
+
+// A program's `namespace torch { namespace jit { ... } }` adds to this one.
+namespace torch {
+inline namespace rl {
+namespace jit {
+using namespace rushlight::api::jit;
+}
+}  // namespace rl
+}  // namespace torch

@@ -104,3 +104,64 @@ def test_modules_hold_them_and_archives_too(plug):
 def test_what_can_not_be(plug, act, error, text):
     with pytest.raises(error, match=text):
         act(plug)
+
+
+# ---- backends
+
+
+class Sums(torch.nn.Module):
+    def forward(self, x, y):
+        return x + y
+
+    @torch.jit.export
+    def both(self, x):
+        return x, x * 2
+
+
+def reloaded(module):
+    file = io.BytesIO()
+    torch.jit.save(module, file)
+    file.seek(0)
+    return torch.jit.load(file)
+
+
+def test_a_module_whose_methods_a_backend_runs():
+    lowered = torch._C._jit_to_backend("plug_adder", torch.jit.script(Sums()), {"forward": 1, "both": 3})
+    x = torch.tensor([1.0, 2.0])
+    for module in (lowered, reloaded(lowered)):
+        assert module(x, x).tolist() == [1003, 1005]
+        assert module.forward(x, y=x).tolist() == [1003, 1005]
+        first, second = module.both(x)
+        assert first.tolist() == [1004, 1005] and second.tolist() == [2008, 2010]
+
+    class Outer(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return self.inner(x, x) - 1000
+
+    outer = torch.jit.script(Outer(lowered))
+    assert reloaded(outer)(x).tolist() == [3, 5]
+
+
+def test_a_backend_that_this_machine_has_not():
+    lowered = torch._C._jit_to_backend("plug_nowhere", torch.jit.script(Sums()), {"forward": 0})
+    with pytest.raises(Exception, match="Backend is not available."):
+        lowered(torch.ones(1), torch.ones(1))
+    with pytest.raises(Exception, match="Backend is not available."):
+        reloaded(lowered)
+
+
+def test_what_can_not_be_lowered():
+    scripted = torch.jit.script(Sums())
+    with pytest.raises(RuntimeError, match='no backend "missing"; load the library'):
+        torch._C._jit_to_backend("missing", scripted, {"forward": 1})
+    with pytest.raises(RuntimeError, match='names the method "nothing"'):
+        torch._C._jit_to_backend("plug_adder", scripted, {"nothing": 1})
+    with pytest.raises(RuntimeError, match="is not a ScriptModule"):
+        torch._C._jit_to_backend("plug_adder", Sums(), {"forward": 1})
+    lowered = torch._C._jit_to_backend("plug_adder", scripted, {"both": 5})
+    with pytest.raises(RuntimeError, match="another number of results"):
+        lowered.both(torch.ones(1))
