@@ -30,7 +30,8 @@ struct Parameters {
     for (size_t i = 1; i < schema.arguments().size(); i++) {
       const auto& a = schema.arguments()[i];
       std::string fallback = a.default_value() ? literal(*a.default_value()) : "";
-      declared += rushlight::str(", ", a.name(), ": ", a.type()->annotation_str(), fallback.empty() ? "" : " = " + fallback);
+      declared +=
+          rushlight::str(", ", a.name(), ": ", a.type()->annotation_str(), fallback.empty() ? "" : " = " + fallback);
       passed += (passed.empty() ? "" : ", ") + a.name();
     }
   }
@@ -45,11 +46,15 @@ std::string method_text(const std::string& name, const FunctionSchema& schema) {
   std::vector<rushlight::TypePtr> parts = several ? result->contained() : std::vector<rushlight::TypePtr>{result};
   std::string text = rushlight::str("def ", name, "(self", p.declared, "):\n  typed_inputs: List[Any] = [", p.passed,
                                     "]\n  if self.__backend.is_available():\n"
-                                    "    results = self.__backend.execute(self.__handles[\"", name, "\"], typed_inputs)\n"
-                                    "    assert len(results) == ", parts.size(), ", \"the backend gave another number of results\"\n");
+                                    "    results = self.__backend.execute(self.__handles[\"",
+                                    name,
+                                    "\"], typed_inputs)\n"
+                                    "    assert len(results) == ",
+                                    parts.size(), ", \"the backend gave another number of results\"\n");
   std::string all;
   for (size_t i = 0; i < parts.size(); i++) {
-    text += rushlight::str("    _", i, " = results[", i, "]\n    assert isinstance(_", i, ", ", TypePtr(parts[i])->annotation_str(), ")\n");
+    text += rushlight::str("    _", i, " = results[", i, "]\n    assert isinstance(_", i, ", ",
+                           TypePtr(parts[i])->annotation_str(), ")\n");
     all += rushlight::str(i ? ", _" : "_", i);
   }
   return text + rushlight::str("    return ", several ? "(" + all + (parts.size() == 1 ? ",)" : ")") : all,
@@ -65,7 +70,8 @@ bool hasBackendPreprocessFunction(const std::string& name) { return bool(preproc
 backend_preprocess_register::backend_preprocess_register(const std::string& name, BackendPreprocessFunction f) {
   std::lock_guard guard(lock);
   RL_CHECK(RuntimeError, preprocess_functions().emplace(name, std::move(f)).second,
-           "Preprocessing function for backend ", name, " is already registered. Ensure that registration is only called once.");
+           "Preprocessing function for backend ", name,
+           " is already registered. Ensure that registration is only called once.");
 }
 
 Module to_backend(const std::string& name, const Module& module, const Dict<std::string, IValue>& spec) {
@@ -74,7 +80,8 @@ Module to_backend(const std::string& name, const Module& module, const Dict<std:
            "\"; load the library whose torch::jit::backend registers it");
   IValue processed = module._ivalue();
   if (auto preprocess = preprocess_of(name))
-    processed = preprocess(module, impl::toGenericDict(spec), [](const std::shared_ptr<Graph>&) { return NodeToDebugHandle(); });
+    processed = preprocess(module, impl::toGenericDict(spec),
+                           [](const std::shared_ptr<Graph>&) { return NodeToDebugHandle(); });
 
   TypePtr by_method = spec.value().type();
   auto made = make_ref<ObjectValue>(cls, cls->slots.size());
@@ -90,7 +97,9 @@ Module to_backend(const std::string& name, const Module& module, const Dict<std:
       "def __setstate__(self, state: Tuple[Dict[str, Any], Any]) -> None:\n"
       "  self.__method_compile_spec = state[0]\n"
       "  self.__processed_module = state[1]\n"
-      "  self.__backend = torch.classes.__backends__.", name, "()\n"
+      "  self.__backend = torch.classes.__backends__.",
+      name,
+      "()\n"
       "  if self.__backend.is_available():\n"
       "    self.__handles = self.__backend.compile(self.__processed_module, self.__method_compile_spec)\n"
       "  else:\n"
@@ -99,13 +108,13 @@ Module to_backend(const std::string& name, const Module& module, const Dict<std:
   outer.register_module("__loweredModule__", inner);
   for (const auto& entry : spec) {
     auto method = module.find_method(entry.key());
-    RL_CHECK(RuntimeError, method, "to_backend: the compile spec names the method \"", entry.key(), "\", which ", module.name(),
-             " has not");
+    RL_CHECK(RuntimeError, method, "to_backend: the compile spec names the method \"", entry.key(), "\", which ",
+             module.name(), " has not");
     FunctionSchema schema = method->getSchema();
     inner.define(method_text(entry.key(), schema));
     Parameters p(schema);
-    outer.define(rushlight::str("def ", entry.key(), "(self", p.declared, "):\n  return self.__loweredModule__.", entry.key(), "(",
-                                p.passed, ")\n"));
+    outer.define(rushlight::str("def ", entry.key(), "(self", p.declared, "):\n  return self.__loweredModule__.",
+                                entry.key(), "(", p.passed, ")\n"));
   }
   // Where it can't run, only running it is an error, and loading it.
   if (Method(made, "is_available")({}).toBool())

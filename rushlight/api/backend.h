@@ -36,7 +36,8 @@ using BackendPreprocessFunction =
 // Registers the class of a backend, which has a constructor without arguments, under torch.classes.__backends__.
 template <class T>
 class backend {
-  static_assert(std::is_base_of_v<PyTorchBackendInterface, T>, "torch::jit::backend<T>: T derives from PyTorchBackendInterface");
+  static_assert(std::is_base_of_v<PyTorchBackendInterface, T>,
+                "torch::jit::backend<T>: T derives from PyTorchBackendInterface");
 
  public:
   explicit backend(const std::string& name) {
@@ -62,7 +63,8 @@ class backend_preprocess_register {
 
 // A module whose methods, those that `method_compile_spec` names, are run by the backend. Throws RuntimeError for a backend that nobody
 // registered or a method that the module has not; whether the backend is available shows when a method runs, or an archive is loaded.
-Module to_backend(const std::string& backend, const Module& module, const Dict<std::string, IValue>& method_compile_spec);
+Module to_backend(const std::string& backend, const Module& module,
+                  const Dict<std::string, IValue>& method_compile_spec);
 
 namespace detail {
 bool hasBackendPreprocessFunction(const std::string& name);

@@ -42,6 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 2: script::inspect(archive_of(data + 1, size - 1), "fuzz", {.code = true}); break;
       default: script::inspect(io::own_bytes({data + 1, data + size}), "fuzz");
     }
-  } catch (const Error&) {}
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::Internal) throw;
+  }
   return 0;
 }

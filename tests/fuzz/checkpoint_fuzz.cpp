@@ -1,6 +1,5 @@
 // libFuzzer target for what reads files from outside: zip, pickle and checkpoint. Any end but an Error is a bug.
-//   cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DRUSHLIGHT_BUILD_FUZZERS=ON -DRUSHLIGHT_SANITIZE=address
-//   ninja -C build-fuzz checkpoint_fuzz && build-fuzz/checkpoint_fuzz -rss_limit_mb=2048 FOLDER_OF_CHECKPOINTS
+//   ./dev fuzz checkpoint --seconds 600
 #include "rushlight/core/error.h"
 #include "rushlight/io/values.h"
 
@@ -34,6 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 1: read_pickle(rest); break;
       default: io::load_value(rest, "fuzz");
     }
-  } catch (const Error&) {}
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::Internal) throw;
+  }
   return 0;
 }

@@ -7,6 +7,7 @@ import io
 import pickle
 import struct
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,53 @@ external_input: "x" external_output: 'y'
 """
 
 
+def pickles() -> list[bytes]:
+    """Of a module of TorchScript, and of a dict with a tensor, as archives have them."""
+    name = b"X\x06\x00\x00\x00weight"
+    tensor = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x10tQ"
+        b"K\x00(K\x04K\x04t(K\x04K\x01t\x89ccollections\nOrderedDict\n)RtR"
+    )
+    return [
+        b"\x80\x02c__torch__\nM\n)\x81}(X\x08\x00\x00\x00training\x89" + name + tensor + b"ub.",
+        b"\x80\x02}(" + name + tensor + b"X\x01\x00\x00\x00n](K\x01G?\xf0\x00\x00\x00\x00\x00\x00e\x85u.",
+    ]
+
+
+CODE = b"""class M(Module):
+  __parameters__ = ["weight"]
+  training : bool
+  weight : Tensor
+  def forward(self: __torch__.M, x: Tensor, n: Optional[int]=None) -> List[Tensor]:
+    out = annotate(List[Tensor], [])
+    for i in range(2):
+      _0 = torch.append(out, torch.add(torch.matmul(x, self.weight), CONSTANTS.c0, alpha=i))
+    return out
+"""
+
+
+def zipped(entries: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for entry, data in entries.items():
+            archive.writestr(f"a/{entry}", data)
+    return file.getvalue()
+
+
+def archives() -> tuple[list[bytes], list[bytes]]:
+    """What archive_fuzz.cpp and checkpoint_fuzz.cpp read; the first byte says which way."""
+    module, plain = pickles()
+    constants, numbers = b"\x80\x02K\x01\x85.", bytes(64)
+    parts = [module, CODE, constants, b"3\n", numbers, b"{}"]
+    entries = dict(zip(["data.pkl", "code/__torch__.py", "constants.pkl", "version", "data/0"], parts, strict=False))
+    apart = b"".join(struct.pack(">H", len(part)) + part for part in parts)
+    whole, values = zipped(entries), zipped({"data.pkl": plain, "version": b"3\n", "data/0": numbers})
+    return (
+        [b"\0" + apart, b"\1" + whole, b"\2" + apart, b"\3" + whole, b"\3" + values, b"\3" + module],
+        [b"\0" + values, b"\1" + plain, b"\1" + module, b"\2" + values, b"\2" + whole],
+    )
+
+
 def seeds() -> dict[str, list[bytes]]:
     return {
         "png": pictures("PNG", ["RGB", "L", "RGBA", "P", "1", "LA"]),
@@ -117,6 +165,8 @@ def seeds() -> dict[str, list[bytes]]:
         "net_def": [NET],
         "caffe2_import": [NET],
         "net_text": [NET_TEXT],
+        "archive": archives()[0],
+        "checkpoint": archives()[1],
     }  # fmt: skip
 
 
@@ -125,4 +175,5 @@ if __name__ == "__main__":
         folder = Path(sys.argv[1]) / name
         folder.mkdir(parents=True, exist_ok=True)
         for i, data in enumerate(files):
-            (folder / str(i)).write_bytes(b"\x1b" + data)  # the byte that chooses options
+            chosen = b"" if name in ("archive", "checkpoint") else b"\x1b"  # the byte that chooses options
+            (folder / str(i)).write_bytes(chosen + data)
