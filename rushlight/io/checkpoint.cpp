@@ -223,24 +223,28 @@ std::optional<Layout> layout_of(const Pickled& v) {
   return {};
 }
 
-// (layout, (indices, values, size, is_coalesced)), or (layout, (compressed_indices, plain_indices, values, size))
+// (layout, (indices, values, size, is_coalesced)), or (layout, (compressed_indices, plain_indices, values, size)); in script archives
+// (number of the layout, size, requires_grad, indices, values, hooks), with two tensors of indices for a compressed layout.
 Tensor TensorLoader::sparse_tensor(const Pickled& args) {
-  const Pickled& data = item(args, 1, where_, "a sparse tensor");
-  std::optional<Layout> layout = layout_of(item(args, 0, where_, "a sparse tensor"));
+  const Pickled& named = item(args, 0, where_, "a sparse tensor");
+  const bool script = named.is(K::Int);
+  const Pickled& data = script ? args : item(args, 1, where_, "a sparse tensor");
+  std::optional<Layout> layout = layout_of(named);
+  if (script && named.integer >= 0 && named.integer < kLayouts) layout = Layout(named.integer);
   bool coo = layout == Layout::Sparse, compressed = layout == Layout::SparseCsr || layout == Layout::SparseCsc ||
                                                     layout == Layout::SparseBsr || layout == Layout::SparseBsc;
   RL_CHECK(UnpicklingError, coo || compressed, where_, ": a sparse tensor of a layout that is not supported");
   auto part = [&](size_t i) {
-    std::optional<Tensor> t = tensor(item(data, i, where_, "a sparse tensor"));
+    std::optional<Tensor> t = tensor(item(data, script ? i + 3 : i, where_, "a sparse tensor"));
     RL_CHECK(UnpicklingError, t && !t->impl()->parts(), where_, ": a sparse tensor without its parts");
     return *t;
   };
   try {
-    Dims size = integers(item(data, coo ? 2 : 3, where_, "a sparse tensor"), where_);
+    Dims size = integers(item(data, script ? 1 : coo ? 2 : 3, where_, "a sparse tensor"), where_);
     if (compressed) return sparse_compressed_tensor(part(0), part(1), part(2), size, {}, layout);
     // Files from before PyTorch 2.1 don't say whether it is coalesced.
     std::optional<bool> coalesced;
-    if (data.items.size() > 3 && data.items[3]->is(K::Bool)) coalesced = data.items[3]->boolean;
+    if (!script && data.items.size() > 3 && data.items[3]->is(K::Bool)) coalesced = data.items[3]->boolean;
     return sparse_coo_tensor(part(0), part(1), size, {}, {}, {}, {}, coalesced);
   } catch (const UnpicklingError&) { throw; } catch (const Error& e) {
     throw FileError(str(where_, ": a sparse tensor that can't be: ", e.what()));
@@ -515,6 +519,26 @@ void pickle_sparse_tensor(Pickler& p, const Tensor& t, const PickleTensor& part)
   if (parts.layout == Layout::Sparse) p.boolean(parts.coalesced);
   p.tuple(4);
   p.tuple(2);
+  p.reduce();
+}
+
+void pickle_script_sparse_tensor(Pickler& p, const Tensor& t, const PickleTensor& part) {
+  const SparseParts& parts = *t.impl()->parts();
+  RL_CHECK(NotImplementedError, parts.layout == Layout::Sparse || parts.layout == Layout::SparseCsr,
+           "save: a tensor of layout ", t.layout(),
+           " can't be part of this archive, sparse_coo and sparse_csr can; convert it, or save it with torch.save");
+  p.global("torch._utils", "_rebuild_sparse_tensor");
+  p.mark();
+  p.integer(int64_t(parts.layout));
+  pickle_dims(p, t.sizes());
+  p.boolean(t.requires_grad());
+  part(Tensor(parts.indices));
+  if (parts.plain) part(Tensor(parts.plain));
+  part(Tensor(parts.values));
+  p.global("collections", "OrderedDict");
+  p.empty_tuple();
+  p.reduce();
+  p.tuple(4);
   p.reduce();
 }
 

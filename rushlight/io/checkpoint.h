@@ -127,6 +127,8 @@ using PickleTensor = std::function<void(const Tensor&)>;
 void pickle_tensor(Pickler& p, const Tensor& t, const std::string& key, bool legacy, const PickleTensor& part);
 // Opcodes for a sparse tensor; `part` writes those of the tensors that it is made of.
 void pickle_sparse_tensor(Pickler& p, const Tensor& t, const PickleTensor& part);
+// The same in script archives, which know sparse_coo and sparse_csr. Throws NotImplementedError for other layouts.
+void pickle_script_sparse_tensor(Pickler& p, const Tensor& t, const PickleTensor& part);
 // "torch.sparse_coo" and others, as `_get_layout(name)`.
 void pickle_layout(Pickler& p, Layout layout);
 // Of a call to _get_layout; empty for any other value.

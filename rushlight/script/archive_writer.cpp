@@ -264,6 +264,9 @@ class ArchiveWriter {
     if (v.is_string()) return pickle_.text(v.to_string());
     if (v.is_object()) return object(v.to_object());
     if (v.is_tensor()) {
+      if (v.tensor().impl()->parts() && !has_quantizer(v.tensor()))
+        return io::pickle_script_sparse_tensor(pickle_, v.tensor(),
+                                               [this](const Tensor& part) { value(IValue(part)); });
       if (in_constants_) {
         in_constants_->push_back(v.tensor().impl()->storage());
         return io::pickle_tensor(pickle_, v.tensor(), str(in_constants_->size() - 1), false,
