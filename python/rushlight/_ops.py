@@ -175,6 +175,8 @@ class OpOverloadPacket:
         return {n: FunctionSchema(_C._op_schema(self._qualified_op_name + (f".{n}" if n else ""))) for n in names}
 
     def __getattr__(self, key: str) -> OpOverload:
+        if key.endswith("hacked_twin"):  # PyTorch's forms without None among the indices, which the others take too
+            return getattr(self, key.removesuffix("hacked_twin").removesuffix("_") or "default")
         if key.startswith("__") or key not in self.overloads():
             where = f"{self.__dict__.get('_namespace')}.{self.__dict__.get('__name__')}"
             raise AttributeError(f"The underlying op of '{where}' has no overload name '{key}'")

@@ -469,13 +469,14 @@ void check_interface(const ClassType& wanted, const TypePtr& have) {
   const ClassType& c = *graph::as_class(have);
   for (const auto& f : wanted.methods) {
     Function* own = c.find_method(f->name);
-    RL_CHECK(TypeError, own, c.name(), " has no method '", f->name, "'");
+    RL_CHECK(TypeError, own, c.name(), " is not compatible with interface ", wanted.name(), ": it has no method '",
+             f->name, "'");
     const Schema &a = f->schema, &b = made(*own).schema;
     bool fits = a.args.size() == b.args.size() && b.returns[0].type->is_subtype_of(*a.returns[0].type);
     for (size_t i = 1; fits && i < a.args.size(); i++)
       fits = a.args[i].name == b.args[i].name && a.args[i].type->is_subtype_of(*b.args[i].type);
-    RL_CHECK(TypeError, fits, "the method '", f->name, "' of ", c.name(), " is ", b.text(), ", and the interface ",
-             wanted.name(), " says ", a.text());
+    RL_CHECK(TypeError, fits, c.name(), " is not compatible with interface ", wanted.name(), ": its method '", f->name,
+             "' is ", b.text(), ", and the interface says ", a.text());
   }
 }
 PyObject* object_set(PyObject* self, PyObject* args) {
@@ -490,8 +491,10 @@ PyObject* object_set(PyObject* self, PyObject* args) {
     IValue v;
     try {
       const ClassType* wanted_class = graph::as_class(type);
-      if (wanted_class && !wanted_class->is_interface && script_from_python(value, v))
-        RL_CHECK(TypeError, v.to_object().type == type, "expected an object of the same class, got a ", v.type());
+      if (wanted_class && script_from_python(value, v)) {
+        if (wanted_class->is_interface) check_interface(*wanted_class, v.type());
+        else RL_CHECK(TypeError, v.to_object().type == type, "expected an object of the same class, got a ", v.type());
+      }
       v = from_python(value, *type);
       if (const ClassType* wanted = graph::as_class(type); wanted && wanted->is_interface)
         check_interface(*wanted, v.type());

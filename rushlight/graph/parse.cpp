@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "rushlight/dispatch/boxing.h"
+#include "rushlight/fn/reshape.h"
 #include "rushlight/graph/escapes.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
@@ -309,6 +310,11 @@ class Parser {
           right = n->output()->type()->is(Type::Kind::List) &&
                   v.type()->element()->kind() == n->output()->type()->element()->kind();
         if (!right) fail(str("a constant of type ", n->output()->type()));
+        // {0} of a type with sizes of 1 is no number: the tensor has those dimensions.
+        const TensorFacts* f = n->output()->facts.get();
+        if (v.is_tensor() && v.tensor().dim() == 0 && f && f->sizes && !f->sizes->empty() &&
+            std::all_of(f->sizes->begin(), f->sizes->end(), [](int64_t s) { return s == 1; }))
+          n->set_attribute("value", reshape(v.tensor(), *f->sizes));
       }
       resolve(n);
     }

@@ -41,8 +41,11 @@ bool is_enum(const TypePtr& t) {
   return c && c->is_enum;
 }
 
-// A class of an enum is told as one, wherever in the type it stands; a named tuple with its fields.
+// A class of an enum is told as one, wherever in the type it stands; a named tuple with its fields; a future in brackets, but for one in
+// a dict.
 std::string type_name(const TypePtr& t) {
+  if (t->is(Type::Kind::Future) && !t->contained().empty())
+    return (t->fields().empty() ? "Future[" : "Await[") + type_name(t->element()) + "]";
   if (is_enum(t)) return "Enum<" + t->schema_text() + ">";
   if (t->is(Type::Kind::Tuple) && !t->fields().empty()) {
     const auto* named = dynamic_cast<const NamedTuple*>(t.get());
@@ -56,6 +59,7 @@ std::string type_name(const TypePtr& t) {
   }
   std::string out = t->schema_text();
   for (const TypePtr& part : t->contained()) {
+    if (t->is(Type::Kind::Dict) && part->is(Type::Kind::Future)) continue;
     const std::string plain = part->schema_text(), told = type_name(part);
     for (size_t at = 0; told != plain && (at = out.find(plain, at)) != std::string::npos; at += told.size())
       out.replace(at, plain.size(), told);

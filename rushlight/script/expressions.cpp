@@ -233,7 +233,9 @@ SugaredPtr Lowering::display(const ExprPtr& e, const TypePtr& wanted) {
   if (choices.size() > 1 &&
       std::none_of(choices.begin(), choices.end(), [&](const TypePtr& c) { return c->equals(*type); }))
     fail(e->range, str(type, " is none of the types of ", wanted, ": there are multiple possible ",
-                       dict ? "Dict" : "List", " type candidates in the Union annotation"));
+                       dict ? "Dict" : "List", " type candidates in the Union annotation, and ",
+                       dict ? "none of those dict types can hold the types of the given keys and values"
+                            : "none of those types match the types of the given list elements"));
   return graph_value(
       emit_typed(e->range, dict ? "prim::DictConstruct" : "prim::ListConstruct", values, std::move(type)));
 }

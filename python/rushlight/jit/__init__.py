@@ -38,6 +38,7 @@ _NAMES = (
 
 _RARE = (
     "optimized_execution",
+    "_IgnoreContextManager",
     "strict_fusion",
     "set_fusion_strategy",
     "enable_onednn_fusion",

@@ -66,6 +66,20 @@ def optimized_execution(should_optimize: bool) -> Iterator[None]:
     yield
 
 
+class _IgnoreContextManager:
+    """A block that stays Python's inside of a function that is scripted: ``with torch.jit._IgnoreContextManager(a="inp:int", b="out:int"):``
+    takes the values named ``inp`` with their types, and sets those named ``out``. In Python it changes nothing."""
+
+    def __init__(self, **kwargs: str) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        pass
+
+
 class strict_fusion:  # noqa: N801
     """Says that what stands inside should be fused; here it changes nothing."""
 

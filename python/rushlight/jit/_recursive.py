@@ -6,6 +6,7 @@ import builtins
 import enum
 import functools
 import sys
+import threading
 import types
 import typing
 import weakref
@@ -58,6 +59,34 @@ def _check_initialized(module: Module) -> None:
         raise RuntimeError(
             f"'{type(module).__qualname__}' has not been initialized, did you forget to call 'super().__init__()'?"
         )
+
+
+def create_script_module(
+    nn_module: Module, stubs_fn: Any, share_types: bool = True, is_tracing: bool = False
+) -> RecursiveScriptModule:
+    """What torch.jit.script makes of a module; with ``share_types=False`` its class, and those of what it holds, are of its own.
+
+    ``stubs_fn`` and ``is_tracing`` are PyTorch's; the methods are those that torch.jit.script compiles.
+    """
+    before = _shared.__dict__.get("types", True)
+    _shared.types = before and share_types
+    try:
+        return RecursiveScriptModule(_script_module(nn_module, {}))
+    finally:
+        _shared.types = before
+
+
+def infer_methods_to_compile(nn_module: Module) -> list[str]:
+    """The names of the methods that torch.jit.script compiles: forward, and those marked with torch.jit.export."""
+    marked = [
+        n
+        for n in dir(type(nn_module))
+        if getattr(getattr(type(nn_module), n, None), "_torchscript_modifier", "") == "export"
+    ]
+    return [*(["forward"] if type(nn_module).forward is not Module.forward else []), *marked]
+
+
+_shared = threading.local()
 
 
 def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) -> Any:
@@ -189,7 +218,9 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
 
     container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
     # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
-    known = concrete_type_store.type_store.setdefault(cls, {}) if shared else None
+    known = (
+        concrete_type_store.type_store.setdefault(cls, {}) if shared and _shared.__dict__.get("types", True) else None
+    )
     compiled = _C._make_object(describe, slots, constants, _resolve, known, functions, container)
     memo[id(module)] = compiled
     for name in {fn.__name__ for found in hooks.values() for fn in found}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import cmath
 import collections
@@ -18,6 +19,7 @@ import threading
 import types
 import typing
 import warnings
+import weakref
 from typing import Any
 
 from .. import _C, _functional
@@ -31,6 +33,7 @@ from . import _async, _marks, _modules  # _modules imports this module: its name
 _compiled: dict[Any, Any] = {}
 _defined: dict[Any, Any] = {}
 _compiling = threading.local()
+_ignoring: weakref.WeakKeyDictionary[Any, tuple[str, dict[str, Any]]] = weakref.WeakKeyDictionary()
 
 
 def _names(fn) -> dict[str, Any]:
@@ -44,6 +47,9 @@ def _names(fn) -> dict[str, Any]:
     }
     for annotation in fn.__annotations__.values():  # a local class is named by annotations alone
         _add_classes(annotation, names)
+    _add_aliases(own, names)
+    if "_IgnoreContextManager" in fn.__code__.co_names:
+        names.update(_without_ignored(fn, textwrap.dedent(inspect.getsource(fn)))[1])
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
         try:
             names[name] = cell.cell_contents
@@ -59,6 +65,21 @@ def _add_classes(annotation: Any, names: dict[str, Any]) -> None:
         _add_classes(part, names)
 
 
+def _add_aliases(fn: Any, names: dict[str, Any]) -> None:
+    """Local names of types that only annotations have: in ``def f(x: T)`` what T is, is known from the function's annotations."""
+    if not any(isinstance(a, type) or typing.get_args(a) for a in fn.__annotations__.values()):
+        return
+    with contextlib.suppress(OSError, SyntaxError):
+        tree = ast.parse(_source(fn)[0])
+        written = getattr(tree.body[0], "args", None)
+        if written is None:
+            return
+        spots = {a.arg: a.annotation for a in (*written.posonlyargs, *written.args, *written.kwonlyargs)}
+        for name, spot in {**spots, "return": getattr(tree.body[0], "returns", None)}.items():
+            if isinstance(spot, ast.Name) and name in fn.__annotations__:
+                names.setdefault(spot.id, fn.__annotations__[name])
+
+
 def _source(fn) -> tuple[str, str, int]:
     try:
         lines, first = inspect.getsourcelines(fn)
@@ -66,7 +87,45 @@ def _source(fn) -> tuple[str, str, int]:
         raise OSError(
             f"Can't get source for {fn}. TorchScript requires source access in order to compile; put the function in a file."
         ) from error
-    return textwrap.dedent("".join(lines)), inspect.getsourcefile(fn) or "<unknown>", first
+    text = textwrap.dedent("".join(lines))
+    return _without_ignored(fn, text)[0], inspect.getsourcefile(fn) or "<unknown>", first
+
+
+def _without_ignored(fn: Any, text: str) -> tuple[str, dict[str, Any]]:
+    """A function's text in which blocks of ``with torch.jit._IgnoreContextManager(a="inp:int", b="out:int")`` are calls of Python functions,
+    and these functions by their names. Lines keep their numbers."""
+    if "_IgnoreContextManager" not in text:
+        return text, {}
+    if fn in _ignoring:
+        return _ignoring[fn]
+    lines, made = text.split("\n"), {}
+    for block in ast.walk(ast.parse(text)):
+        if not isinstance(block, ast.With) or "_IgnoreContextManager" not in ast.unparse(block.items[0].context_expr):
+            continue
+        call: Any = block.items[0].context_expr
+        told = {k.arg: str(ast.literal_eval(k.value)).partition(":") for k in call.keywords}
+        scope = {**vars(typing), "Tensor": _C.Tensor, **fn.__globals__}
+        kinds = {name: eval(kind, scope) for name, (_, _, kind) in told.items()}  # noqa: S307  the program's own annotations
+        taken = [name for name, (role, _, _) in told.items() if role == "inp"]
+        given = [name for name, (role, _, _) in told.items() if role == "out"]
+        name = f"ignored_block_{len(made)}"
+        indent = " " * block.body[0].col_offset
+        body = lines[block.body[0].lineno - 1 : block.end_lineno]
+        source = [f"def {name}({', '.join(taken)}):", *body, f"{indent}return {', '.join(given) or None}"]
+        local: dict[str, Any] = {}
+        exec("\n".join(source), fn.__globals__, local)  # noqa: S102
+        function = made[name] = _marks.ignore(local[name])
+        results = tuple(kinds[g] for g in given)
+        result = None if not given else results[0] if len(given) == 1 else tuple[results]
+        function.__annotations__ = {**{t: kinds[t] for t in taken}, "return": result}
+        put = f"{', '.join(given)} = " if given else ""
+        count = (block.end_lineno or block.lineno) - block.lineno
+        lines[block.lineno - 1 : block.end_lineno] = [
+            f"{' ' * block.col_offset}{put}{name}({', '.join(taken)})",
+            *[""] * count,
+        ]
+    _ignoring[fn] = "\n".join(lines), made
+    return _ignoring[fn]
 
 
 _BUILTINS = frozenset(

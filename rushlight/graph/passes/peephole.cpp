@@ -63,12 +63,15 @@ class Peephole {
     bool changed = false;
     for (size_t i = 0; i < n->outputs().size(); i++) {
       Value *out = n->output(i), *yes = n->blocks()[0]->outputs()[i], *no = n->blocks()[1]->outputs()[i];
-      auto is = [n](const Value* v, bool wanted) {
+      // `if not c` is `if c` with its sides changed.
+      const bool negated = n->input()->node()->is("aten::__not__");
+      Value* condition = negated ? n->input()->node()->input() : n->input();
+      auto is = [&](const Value* v, bool wanted) {
         const IValue* c = constant_of(v);
-        return v == n->input() || (c && c->is_bool() && c->to_bool() == wanted);
+        return v == condition || (c && c->is_bool() && c->to_bool() == wanted);
       };
-      if (typed(out, Type::Kind::Bool) && out->has_uses() && is(yes, true) && is(no, false)) {
-        out->replace_all_uses_with(n->input());
+      if (typed(out, Type::Kind::Bool) && out->has_uses() && is(yes, !negated) && is(no, negated)) {
+        out->replace_all_uses_with(condition);
         changed = true;
       }
       if (typed(out, Type::Kind::Optional) && yes->type()->equals(*no->type()) && !may_be_none(*yes->type())) {

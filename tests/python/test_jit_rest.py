@@ -1,0 +1,175 @@
+"""Parts of TorchScript that few programs have: blocks that stay Python's, local names of types, classes that are not shared."""
+
+import pytest
+
+import rushlight as torch
+
+
+def test_blocks_that_stay_pythons():
+    class Net(torch.nn.Module):
+        def forward(self, n: int):
+            kept: int = 2
+            found: int = 0
+            names: list[str] = []
+            with torch.jit._IgnoreContextManager(n="inp:int", found="out:int", names="out:List[str]"):
+                squares = {i: i * i for i in range(n)}  # no dict of a script is made so
+                found = sum(squares.values())
+                names = sorted(str(k) for k in squares)
+            return found + kept, names
+
+    net = Net()
+    scripted = torch.jit.script(net)
+    assert scripted(4) == net(4) == (16, ["0", "1", "2", "3"])
+
+    seen = []
+
+    class Told(torch.nn.Module):
+        def forward(self, x):
+            with torch.jit._IgnoreContextManager(x="inp:Tensor"):
+                note(x)
+            return x + 1
+
+    def note(x):
+        seen.append(x.sum().item())
+
+    globals()["note"] = note
+    assert torch.jit.script(Told())(torch.ones(3)).tolist() == [2, 2, 2] and seen == [3]
+
+
+def test_local_names_of_types():
+    number, several = int, list[int]
+
+    @torch.jit.script
+    def total(items: several, more: number) -> number:
+        return sum(items) + more
+
+    assert total([1, 2], 3) == 6
+
+    class Pair:
+        def __init__(self, a: number):
+            self.a = a
+
+        def plus(self, b: number) -> number:
+            return self.a + b
+
+    @torch.jit.script
+    def use(a: int):
+        return Pair(a).plus(2)
+
+    assert use(1) == 3
+
+
+def test_classes_that_are_not_shared():
+    from rushlight.jit import _recursive
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.inner(x)
+
+        @torch.jit.export
+        def twice(self, x):
+            return self.inner(x) * 2
+
+    assert _recursive.infer_methods_to_compile(Net()) == ["forward", "twice"]
+    one, two = torch.jit.script(Net()), torch.jit.script(Net())
+    apart = _recursive.create_script_module(Net(), _recursive.infer_methods_to_compile, share_types=False)
+    assert one._c._type() == two._c._type() != apart._c._type()
+    assert one.inner._c._type() == two.inner._c._type() != apart.inner._c._type()
+    assert torch.jit.script(Net())._c._type() == one._c._type()
+    x = torch.ones(1, 2)
+    assert torch.equal(apart.twice(x), apart(x) * 2)
+
+
+def test_futures_and_awaits_in_graphs():
+    @torch.jit.script
+    def first(x: list[torch.jit.Future[int]]) -> torch.jit.Future[int]:
+        return x[0]
+
+    text = str(first.graph)
+    assert "%x : Future[int][]" in text and "Future[int] = aten::__getitem__" in text
+    assert "Future[int] = aten::__getitem__" in str(torch._C.parse_ir(text))
+
+    def slow(x):
+        return x + 1
+
+    @torch.jit.script
+    def wait(x):
+        held = torch.jit._awaitable(slow, x)
+        assert isinstance(held, torch.jit._Await)
+        return torch.jit._awaitable_wait(held)
+
+    assert wait(torch.ones(1)).item() == 2
+
+
+def test_a_condition_that_is_turned_is_the_condition():
+    @torch.jit.script
+    def either(x: int):
+        return x == 1 or False, x == 2 and True
+
+    torch._C._jit_pass_peephole(either.graph)
+    assert "prim::If" not in str(either.graph)
+    assert [either(n) for n in (1, 2, 3)] == [(True, False), (False, True), (False, False)]
+
+
+def test_constants_of_one_element_have_the_dimensions_of_their_type():
+    graph = torch._C.parse_ir("""
+graph():
+  %a : Long(1, strides=[1], requires_grad=0, device=cpu) = prim::Constant[value={7}]()
+  %b : Long(1, 1, strides=[1, 1], requires_grad=0, device=cpu) = prim::Constant[value={-3}]()
+  %c : Long(requires_grad=0, device=cpu) = prim::Constant[value={5}]()
+  %d : (Tensor, Tensor, Tensor) = prim::TupleConstruct(%a, %b, %c)
+  return (%d)
+""")
+    a, b, c = torch._C._create_function_from_graph("constants", graph)()
+    assert a.tolist() == [7] and b.tolist() == [[-3]] and c.item() == 5 and c.dim() == 0
+
+
+def test_operators_under_their_names_without_none():
+    x = torch.zeros(4)
+    y = torch.ops.aten.index_put.hacked_twin(x, [torch.tensor([1])], torch.tensor([2.0]))
+    assert y.tolist() == [0, 2, 0, 0] and torch.ops.aten.index.Tensor_hacked_twin(y, [torch.tensor([1])]).item() == 2
+
+
+class Doubles(torch.nn.Module):
+    def forward(self, x):
+        return x * 2
+
+
+def test_a_module_that_an_interface_does_not_fit_is_named():
+    @torch.jit.interface
+    class Scales(torch.nn.Module):
+        def forward(self, x: torch.Tensor, by: float) -> torch.Tensor:
+            pass
+
+    class By(torch.nn.Module):
+        def forward(self, x: torch.Tensor, by: float) -> torch.Tensor:
+            return x * by
+
+    class Net(torch.nn.Module):
+        part: Scales
+
+        def __init__(self):
+            super().__init__()
+            self.part = By()
+
+        def forward(self, x):
+            return self.part.forward(x, 3.0)
+
+    net = torch.jit.script(Net())
+    net.part = torch.jit.script(By())
+    with pytest.raises(RuntimeError, match="Doubles is not compatible with interface .*Scales: its method 'forward'"):
+        net.part = torch.jit.script(Doubles())
+    assert net(torch.ones(1)).item() == 3
+
+
+def test_a_union_of_lists_that_fits_no_elements():
+    def mixed(x: int):
+        either: list[int] | list[str] = [1.5, 2.5]
+        return either
+
+    with pytest.raises(RuntimeError, match="none of those types match the types of the given list elements"):
+        torch.jit.script(mixed)
