@@ -63,6 +63,7 @@ class Parser {
 
   void define(Value* v, const std::string& name) {
     if (!values_.emplace(name, v).second) fail("a name of its own");
+    names_.push_back(name);
     if (!std::isdigit(static_cast<unsigned char>(name[0]))) v->set_name(name);
   }
   // %name : type
@@ -170,7 +171,7 @@ class Parser {
       expect("%");
       std::string name = word();
       auto found = values_.find(name);
-      if (found == values_.end()) fail("a value that is made before");
+      if (found == values_.end()) fail("a value that is made before, and not inside of a block that has ended");
       out.push_back(found->second);
       take(",");
     }
@@ -288,11 +289,13 @@ class Parser {
       for (int i = 0; peek(str("block", i)); i++) {
         take(str("block", i));
         Block* inner = n->add_block();
+        const size_t outside = names_.size();
         params(*inner);
         expect(":");
         nodes(*inner, depth + 1);
         expect("->");
         for (Value* v : operands()) inner->register_output(v);
+        for (; names_.size() > outside; names_.pop_back()) values_.erase(names_.back());
       }
       for (Out& o : outs) {
         Value* v = n->add_output(o.type);
@@ -324,6 +327,7 @@ class Parser {
   size_t at_ = 0;
   std::shared_ptr<Graph> graph_;
   std::unordered_map<std::string, Value*> values_;
+  std::vector<std::string> names_;  // of values_, in order
 };
 
 bool accepts(const Argument& a, const TypePtr& type, Generics& generics) {

@@ -268,3 +268,24 @@ def test_types_and_lists_in_the_text():
     assert torch._C._create_function_from_graph("f", empty)() == []
     future = torch._C.parse_ir("graph(%x : Dict(int, Future(int))):\n  return (%x)\n")
     assert str(future).startswith("graph(%x : Dict(int, Future(int))):")
+
+
+def test_a_value_of_a_block_ends_with_it():
+    text = """
+graph(%x : Tensor, %c : bool):
+  %y : Tensor = prim::If(%c)
+    block0():
+      %inside : Tensor = aten::neg(%x)
+      -> (%inside)
+    block1():
+      -> (%x)
+  return (%{})
+"""
+    for name in ("inside", "nothing"):
+        with pytest.raises(RuntimeError, match="a value that is made before, and not inside of a block that has ended"):
+            torch._C.parse_ir(text.format(name))
+    again = torch._C.parse_ir(
+        text.replace("-> (%x)", "%inside : Tensor = aten::exp(%x)\n      -> (%inside)").format("y")
+    )
+    f = torch._C._create_function_from_graph("f", again)
+    assert f(torch.ones(1), True).item() == -1 and f(torch.zeros(1), False).item() == 1
