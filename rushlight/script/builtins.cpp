@@ -477,7 +477,10 @@ SugaredPtr Special::call(const Range& range, Lowering& l, const std::vector<Call
   }
   if (name == "no_grad" || name == "inference_mode" || name == "enable_grad")
     return std::make_shared<GradMode>(l.constant(range, name == "enable_grad"));
-  if (name == "record_function") return std::make_shared<GradMode>(nullptr);
+  if (name == "record_function") {
+    need(1, 2);
+    return std::make_shared<GradMode>(nullptr, nullptr, args);
+  }
   if (name == "set_grad_enabled") {  // at once; a `with` around it sets it back
     need(1, 1);
     Value* old = l.emit_typed(range, "aten::is_grad_enabled", {}, Type::boolean());

@@ -162,6 +162,7 @@ class Lowering {
     Value* gradients = nullptr;
     Value* object = nullptr;
     Range range = {};
+    SugaredPtr recorded = nullptr;  // the handle of record_function
   };
   std::vector<Context> contexts_;
   Range statement_ = {};      // the assignment that is being lowered

@@ -357,6 +357,11 @@ bool Lowering::with(const StmtPtr& s, const Rest& rest) {
       continue;
     }
     if (s->targets[i + 1]) assign_target(s->targets[i + 1], constant_of({}));
+    if (!context->label.empty()) {
+      contexts_.push_back({nullptr, nullptr, e->range,
+                           call_operator(e->range, "profiler::_record_function_enter_new", context->label)});
+      continue;
+    }
     Value* old = context->before;
     if (Value* on = context->on) {
       old = emit_typed(e->range, "aten::is_grad_enabled", {}, Type::boolean());
@@ -387,6 +392,7 @@ void Lowering::leave_contexts(size_t down_to) {
   for (size_t i = contexts_.size(); i > down_to; i--) {
     const Context& c = contexts_[i - 1];
     if (c.gradients) emit({}, "aten::set_grad_enabled", {c.gradients}, 0);
+    if (c.recorded) call_operator(c.range, "profiler::_record_function_exit", {{c.range, "", c.recorded}});
     if (!c.object) continue;
     std::vector<Value*> inputs(3, constant(c.range, {}));
     inputs.insert(inputs.begin(), c.object);

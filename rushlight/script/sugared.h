@@ -156,12 +156,15 @@ class TypeName final : public Sugared {
   std::map<std::string, IValue> defaults;  // of a named tuple's fields
 };
 
-// torch.no_grad() and its like, which `with` takes: what to switch gradients to, or what they were before.
+// torch.no_grad() and its like, which `with` takes: what to switch gradients to, or what they were before; or the handle of a range that
+// the profiler is told of.
 class GradMode final : public Sugared {
  public:
-  explicit GradMode(Value* o, Value* was = nullptr) : on(o), before(was) {}
+  explicit GradMode(Value* o, Value* was = nullptr, std::vector<CallArg> l = {})
+      : on(o), before(was), label(std::move(l)) {}
   std::string kind() const override { return "context manager"; }
-  Value *on, *before;  // either may be null
+  Value *on, *before;          // either may be null
+  std::vector<CallArg> label;  // record_function's arguments
 };
 
 // A function of the language: range, len, isinstance, print, int, float, annotate, ...

@@ -173,3 +173,30 @@ def test_a_union_of_lists_that_fits_no_elements():
 
     with pytest.raises(RuntimeError, match="none of those types match the types of the given list elements"):
         torch.jit.script(mixed)
+
+
+def test_ranges_of_scripts_that_the_profiler_shows(tmp_path):
+    @torch.jit.script
+    def ranged(x: torch.Tensor, stop: bool):
+        with torch.autograd.profiler.record_function("outer range"):
+            with torch.profiler.record_function("inner range", "args"):
+                y = x + x
+            if stop:
+                return y
+            y = y * 2
+        return y
+
+    def names(f, *args):
+        with torch.autograd.profiler.profile() as profile:
+            f(*args)
+        profile.key_averages()
+        (outer,) = [e for e in profile.function_events if e.name == "outer range"]
+        return outer, [c.name for c in outer.cpu_children]
+
+    ranged.save(str(tmp_path / "ranged.pt"))
+    for f in (ranged, torch.jit.load(str(tmp_path / "ranged.pt"))):
+        outer, inside = names(f, torch.ones(2), False)
+        assert inside == ["inner range", "aten::mul"]
+        assert [c.name for c in outer.cpu_children[0].cpu_children] == ["aten::add"]
+        assert names(f, torch.ones(2), True)[1] == ["inner range"]
+        assert f(torch.ones(2), False).tolist() == [4, 4]
