@@ -162,8 +162,6 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
       RL_CHECK(RuntimeError, a.has_default, name, "() is missing value for argument '", a.name,
                "'. Declaration: ", schema.text());
       out.push_back(a.default_value);
-    } else if (Py_TYPE(value) == script_object_type) {
-      out.push_back(IValue(object_of(value)));
     } else if (PyBool_Check(value) && a.type->kind() == Type::Kind::Int) {
       out.push_back(int64_t(value == Py_True));
     } else {
@@ -171,6 +169,7 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
         // A number is no tensor here, as it may be for operators.
         RL_CHECK(TypeError, a.type->kind() != Type::Kind::Tensor || !PyNumber_Check(value) || is_tensor(value), "");
         out.push_back(from_python(as_list(a.list_size ? repeated(value, a).get() : value, *a.type).get(), *a.type));
+        if (!a.type->fields().empty() && out.back().is_tuple()) out.back().to_tuple().type = a.type;
       } catch (const Error&) {
         if (PyUnicode_Check(value) && a.base_type().is(Type::Kind::Device)) throw;  // which says what there is
         std::string member;

@@ -1,5 +1,7 @@
 """Parts of TorchScript that few programs have: blocks that stay Python's, local names of types, classes that are not shared."""
 
+import collections
+
 import pytest
 
 import rushlight as torch
@@ -200,3 +202,16 @@ def test_ranges_of_scripts_that_the_profiler_shows(tmp_path):
         assert [c.name for c in outer.cpu_children[0].cpu_children] == ["aten::add"]
         assert names(f, torch.ones(2), True)[1] == ["inner range"]
         assert f(torch.ones(2), False).tolist() == [4, 4]
+
+
+Fields = collections.namedtuple("Fields", ["first", "second"])
+
+
+def test_named_tuples_without_types_go_in_and_come_out():
+    @torch.jit.script
+    def same(x):
+        # type: (Fields) -> Fields
+        return x
+
+    out = same(Fields(torch.ones(1), second=torch.zeros(2)))
+    assert type(out).__name__ == "Fields" and out.first.item() == 1 and out.second.tolist() == [0, 0]

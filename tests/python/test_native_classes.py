@@ -106,6 +106,26 @@ def test_what_can_not_be(plug, act, error, text):
         act(plug)
 
 
+def test_an_object_is_no_value_of_another_type(plug):
+    def of(kind):
+        unit = torch.jit.CompilationUnit(f"def f(x: {kind}):\n    return x\n")
+        return unit.f(plug.Timer(1))
+
+    for kind in (
+        "int",
+        "str",
+        "Tensor",
+        "List[int]",
+        "Optional[float]",
+        "Tuple[int, int]",
+        "torch.classes.plug_classes.Closed",
+    ):
+        with pytest.raises(RuntimeError, match="Expected a value of type .* for argument 'x' but instead found type"):
+            of(kind)
+    for kind in ("Any", "torch.classes.plug_classes.Timer", "Optional[torch.classes.plug_classes.Timer]"):
+        assert of(kind).left == 1
+
+
 # ---- backends
 
 
