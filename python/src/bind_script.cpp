@@ -124,6 +124,8 @@ PyObject* has_type(PyObject*, PyObject* args) {
 
 // ---- ScriptFunction ----
 
+void check_interface(const ClassType& wanted, const TypePtr& have);  // below
+
 // " (aka NamedTuple(x, y))" of a named tuple.
 std::string told_fields(const Type& t) {
   if (!t.is(Type::Kind::Tuple) || t.fields().empty()) return {};
@@ -179,6 +181,12 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
           } catch (const Error&) {}  // what it is is said below
         }
         const bool inferred = a.type == script::inferred_tensor();
+        IValue given;
+        const ClassType* interface = graph::as_class(a.type);
+        std::string lacks;
+        if (interface && interface->is_interface && script_from_python(value, given) && given.is_object()) try {
+            check_interface(*interface, given.type());
+          } catch (const Error& e) { lacks = str(" ", e.text(), "."); }
         throw RuntimeError(str(member, name, "() Expected a value of type '", a.type, inferred ? " (inferred)'" : "'",
                                told_fields(*a.type), " for argument '", a.name, "' but instead found type '",
                                Py_TYPE(value)->tp_name, "'.",
@@ -186,7 +194,7 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
                                               "' to be of type 'Tensor' because it was not annotated with an explicit "
                                               "type.")
                                         : std::string(),
-                               " Position: ", i - first, ". Declaration: ", schema.text()));
+                               lacks, " Position: ", i - first, ". Declaration: ", schema.text()));
       }
     }
   }
@@ -466,6 +474,8 @@ PyObject* object_methods(PyObject* self, PyObject*) {
 // Whether a module's methods take and give what an interface says; compiles them.
 void check_interface(const ClassType& wanted, const TypePtr& have) {
   const ClassType& c = *graph::as_class(have);
+  RL_CHECK(TypeError, c.is_module || !wanted.is_module, c.name(), " is not compatible with interface ", wanted.name(),
+           ": it is no module, and only a ScriptModule class can be subtype of module interface");
   for (const auto& f : wanted.methods) {
     Function* own = c.find_method(f->name);
     RL_CHECK(TypeError, own, c.name(), " is not compatible with interface ", wanted.name(), ": it has no method '",

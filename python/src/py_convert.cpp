@@ -293,7 +293,8 @@ IValue from_python(PyObject* o, const Type& type) {
       std::vector<IValue> items;
       for (size_t i = 0; i < type.contained().size(); i++)
         items.push_back(from_python(PyTuple_GET_ITEM(given.get(), i), *type.contained()[i]));
-      return IValue::tuple(std::move(items));
+      if (type.fields().empty()) return IValue::tuple(std::move(items));
+      return make_ref<TupleValue>(std::move(items), Type::tuple(type.contained(), type.name(), type.fields()));
     }
     case Type::Kind::Dict: {
       if (!PyDict_Check(o)) break;

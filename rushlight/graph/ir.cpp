@@ -396,7 +396,8 @@ std::shared_ptr<ClassType> make_enum(std::string name, std::vector<std::pair<std
   type->add_slot("value", members.empty() ? Type::none() : members[0].second.type());
   for (auto& [member, value] : members) {
     RL_CHECK(RuntimeError, value.type()->equals(*type->slots[1].type), "enum ", type->name(),
-             ": members must have values of one type, got ", type->slots[1].type, " and ", value.type());
+             ": Could not unify type list: members must have values of one type, got ", type->slots[1].type, " and ",
+             value.type());
     auto object = make_ref<ObjectValue>(type, 2);
     object->slots[0] = member;
     object->slots[1] = std::move(value);

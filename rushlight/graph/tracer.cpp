@@ -517,6 +517,12 @@ Value* Tracer::output_of(const IValue& v) {
   if (v.is_dict() && !v.dict().items.empty()) {
     for (const auto& [key, item] : v.dict().items) {
       items.push_back(key.is_tensor() ? value_of(key.tensor()) : constant(key));
+      RL_CHECK(
+          RuntimeError,
+          !item.is_tuple() || std::ranges::all_of(item.to_tuple().items, [](const IValue& i) { return i.is_tensor(); }),
+          "a value of type ", v.type(),
+          " cannot be understood by the tracer, only outputs matching Dict[Union[str, Tensor], Union[Tensor, "
+          "Tuple[Tensor, ...]]] can be a dictionary output of a traced function");
       items.push_back(output_of(item));
     }
     return construct("prim::DictConstruct", Type::dict(items[0]->type(), items[1]->type()));

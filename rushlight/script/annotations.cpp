@@ -116,7 +116,7 @@ TypePtr Lowering::type_of(const Expr& e) {
   if (e.kind == EK::Call) fail(e.range, "Type annotation should not contain calls");
   if (e.kind == EK::Binary) fail(e.range, str("Expression of type ", e.text, " cannot be used in a type expression"));
   if (e.kind == EK::Attribute && e.text == "_Await") return await_type(Type::any());
-  fail(e.range, "this is no type that TorchScript knows");
+  fail(e.range, str("Unknown type annotation: '", e.range.text(), "' is no type that TorchScript knows"));
 }
 
 }  // namespace rushlight::script

@@ -132,7 +132,7 @@ void Lowering::assign_target(const ExprPtr& target, const SugaredPtr& value) {
       if (target->items.size() != 2 || target->items[1]->kind == EK::Slice)
         fail(range, "assigning to a slice of a list is not supported in TorchScript");
       SugaredPtr index = expr(target->items[1]);
-      call_operator(range, "_set_item",
+      call_operator(statement_.source ? statement_ : range, "_set_item",
                     {{range, "", std::make_shared<SimpleValue>(b)}, {range, "", index}, {range, "", value}});
       return;
     }

@@ -300,6 +300,7 @@ SugaredPtr Lowering::ternary(const ExprPtr& e, const TypePtr& wanted) {
   refinements(e->items[0], true, yes);
   refinements(e->items[0], false, no);
   Value* c = condition(e->items[0]);
+  TypePtr types[3];
   auto side = [&](size_t i, const std::vector<Refinement>& told) {
     return [&, i] {
       refine(told, e->range);
@@ -307,11 +308,14 @@ SugaredPtr Lowering::ternary(const ExprPtr& e, const TypePtr& wanted) {
       Value* v = wanted ? convert(e->range, given, wanted, nullptr, false) : nullptr;
       if (!v) v = given->as_value(e->items[i]->range, *this);
       else if (!v->type()->equals(*wanted)) v = emit_typed(e->range, "prim::unchecked_cast", {v}, wanted);
+      types[i] = v->type();
       assign(e->range, "$value", std::make_shared<SimpleValue>(v));
       return false;
     };
   };
   branches(e->range, c, side(1, yes), side(2, no));
+  if (!scope_->names["$value"])
+    fail(e->range, str("if-expression's true branch has type ", types[1], " but false branch has type ", types[2]));
   return lookup("$value", e->range);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "rushlight/core/notice.h"
 #include "rushlight/graph/executor/lists.h"
 #include "rushlight/graph/executor/primitives.h"
 #include "rushlight/script/lowering.h"
@@ -195,16 +196,20 @@ SugaredPtr Lowering::display(const ExprPtr& e, const TypePtr& wanted) {
   // Its own types, which a choice among several has to fit.
   std::vector<TypePtr> types(dict ? 2 : 1);
   std::vector<Value*> values;
+  bool mixed = false;
+  auto join = [&](TypePtr& all, const TypePtr& next, bool any, const Range& range) {
+    const TypePtr both = all ? unify(all, next) : next;
+    if (!both && !any)
+      fail(range, str("Dicts may only contain homogeneous keys: this is ", next, ", those before are ", all));
+    all = both ? both : Type::union_of({all, next});
+    return !both;
+  };
   for (size_t i = 0; i < items.size(); i++) {
     const size_t part = dict ? i % 2 : 0;
     const Item& item = items[i];
     if (!chosen) {
       values.push_back(item.value->as_value(item.range, *this));
-      if (choices.empty())
-        types[part] = joined(item.range, types[part], values.back()->type(),
-                             !dict  ? "lists must contain a single type"
-                             : part ? "dictionaries must contain values of a single type"
-                                    : "dictionaries must contain keys of a single type");
+      if (choices.empty()) mixed |= join(types[part], values.back()->type(), !dict || part, item.range);
       else types[part] = types[part] ? Type::union_of({types[part], values.back()->type()}) : values.back()->type();
       continue;
     }
@@ -230,6 +235,12 @@ SugaredPtr Lowering::display(const ExprPtr& e, const TypePtr& wanted) {
   TypePtr type = !types[0] ? (dict ? Type::dict(Type::string(), Type::tensor()) : Type::list(Type::tensor()))
                  : dict    ? Type::dict(types[0], types[1])
                            : Type::list(types[0]);
+  if (mixed)
+    show_warning(str(dict ? "Dict values consist" : "List consists",
+                     " of heterogeneous types, which means that it has been typed as containing ", types.back(),
+                     ". To use any of the values in it, it will be necessary to add an `assert isinstance` statement "
+                     "before first use to trigger type refinement.\n",
+                     e->range.highlight()));
   if (choices.size() > 1 &&
       std::none_of(choices.begin(), choices.end(), [&](const TypePtr& c) { return c->equals(*type); }))
     fail(e->range, str(type, " is none of the types of ", wanted, ": there are multiple possible ",
@@ -513,7 +524,18 @@ SugaredPtr Lowering::binary(const Range& range, const std::string& op, const Sug
 }
 
 SugaredPtr Lowering::call(const ExprPtr& e) {
-  SugaredPtr f = expr(e->items[0]);
+  SugaredPtr f;
+  if (const Expr& method = *e->items[0]; method.kind == EK::Attribute && method.text == "__getitem__") {
+    const SugaredPtr base = expr(method.items[0]);
+    if (auto* v = dynamic_cast<SimpleValue*>(base.get()); v && !graph::as_class(v->value->type())) {
+      if (e->items.size() != 2 || e->items[1]->kind == EK::Star || !e->keywords.empty())
+        fail(e->range, str("__getitem__ expected exactly 1 argument, got ", e->items.size() - 1 + e->keywords.size()));
+      return subscript(e->range, base, {e->items[1]});
+    }
+    f = base->attribute(method.range, *this, method.text);
+  } else {
+    f = expr(e->items[0]);
+  }
   std::vector<CallArg> args;
   auto* special = dynamic_cast<Special*>(f.get());
   for (size_t i = 1; i < e->items.size(); i++) {

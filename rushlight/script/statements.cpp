@@ -89,10 +89,18 @@ void Lowering::simple_statement(const StmtPtr& s) {
       if (!s->annotation && s->targets.size() == 1) v = as_before(s->targets[0], s->value, v);
       if (type) {
         Value* typed = convert(s->range, v, type, nullptr, false);
-        if (!typed)
-          fail(s->range, str("Variable ", s->targets[0]->kind == EK::Name ? "'" + s->targets[0]->text + "' " : "",
-                             "is annotated with type ", type, " but is being assigned to a value of type ",
-                             v->as_value(s->range, *this)->type()));
+        if (!typed) {
+          const TypePtr have = v->as_value(s->range, *this)->type();
+          std::string part;
+          if (type->is(Type::Kind::Dict) && have->is(Type::Kind::Dict)) {
+            const size_t i = have->contained()[0]->is_subtype_of(*type->contained()[0]);
+            part = str(": Dict type annotation `", type, "` did not match the type of an actual ", i ? "value" : "key",
+                       " type `", have->contained()[i], "`");
+          }
+          fail(s->range,
+               str("Variable ", s->targets[0]->kind == EK::Name ? "'" + s->targets[0]->text + "' " : "",
+                   "is annotated with type ", type, " but is being assigned to a value of type ", have, part));
+        }
         if (!typed->type()->equals(*type)) typed = emit_typed(s->range, "prim::unchecked_cast", {typed}, type);
         v = std::make_shared<SimpleValue>(typed);
       }
@@ -289,8 +297,8 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
       scope_->names[name] = std::make_shared<SimpleValue>(one);
       continue;
     }
+    SugaredPtr before;
     if (!type && values[0] && values[1]) {  // x: Union[int, str] may be either again
-      SugaredPtr before;
       for (Scope* outer = scope_; outer && !before; outer = outer->outer)
         if (auto at = outer->names.find(name); at != outer->names.end()) before = at->second;
       if (auto* v = dynamic_cast<SimpleValue*>(before.get())) {
@@ -304,9 +312,14 @@ bool Lowering::branches(const Range& range, Value* c, const Rest& then, const Re
                         " but this return statement returns a value of type ", values[1]->type()));
       scope_->names[name] = nullptr;
       std::string shown = name == "$value" ? "the value" : name;
+      std::string change;
+      for (size_t k = 0; k < 2 && values[0] && values[1] && before; k++)
+        if (found_type(*before) == values[k]->type()->text() && name[0] != '$')
+          change = str(". Variable '", name, "' previously had type ", values[k]->type(),
+                       " but is now being assigned to a value of type ", values[1 - k]->type());
       scope_->lost[name] = values[0] && values[1]
                                ? str("Type mismatch: ", shown, " is set to type ", values[0]->type(),
-                                     " in the true branch and type ", values[1]->type(), " in the false branch")
+                                     " in the true branch and type ", values[1]->type(), " in the false branch", change)
                                : str(shown, " is not defined in the ", values[0] ? "false" : "true", " branch");
       continue;
     }

@@ -405,8 +405,8 @@ def test_a_trace_keeps_exported_methods():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((1,), "Type 'int' cannot be traced"),
-        ((torch.ones(1), None), "Type 'NoneType' cannot be traced"),
+        ((1,), r"Type 'Tuple\[int\]' cannot be traced.*, no 'int'"),
+        ((torch.ones(1), None), r"Type 'Tuple\[Tensor, NoneType\]' cannot be traced"),
         (([],), "must have elements"),
         (({},), "must have entries"),
         (([torch.ones(1), (torch.ones(1),)],), "one consistent type, got Tensor and tuple"),

@@ -462,3 +462,9 @@ def test_a_trace_that_draws_says_so():
         warnings.simplefilter("error")
         rl.jit.trace(layer.eval(), rl.ones(1, 2))
         rl.jit.trace(layer.train(), rl.ones(1, 2), check_trace=False)
+
+
+def test_a_dict_of_tuples_of_tensors_alone_comes_out():
+    assert rl.jit.trace(lambda x: {"a": (x, x + 1)}, rl.ones(1), strict=False)(rl.ones(1))["a"][1].item() == 2
+    with pytest.raises(RuntimeError, match="cannot be understood by the tracer, only outputs matching"):
+        rl.jit.trace(lambda x: {"a": (x, 1)}, rl.ones(1), strict=False)

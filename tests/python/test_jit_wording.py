@@ -48,6 +48,14 @@ WORDS = {
     "open string": ("print('a)", "expected a valid token"),
     "open bracket": ("a = [1, 2 3]", "expected ] but found '3'"),
     "large number": ("a = 9223372036854775808", "out of range"),
+    "item of another type": ("a = dict()\n    a[1] = 2", "Arguments for call are not valid"),
+    "dict() of other keys": ("a: Dict[int, str] = dict([('a', 1)])", "Dict type annotation `Dict\\[int, str\\]` did not match the type of an actual key type `str`"),
+    "dict() of other values": ("a: Dict[str, str] = dict([('a', 1)])", "an actual value type `int`"),
+    "changed in a branch": ("y = 'a'\n    if bool(x.sum() > 0):\n        y = 1\n    return y", "'y' previously had type str but is now being assigned to a value of type int"),
+    "choice of two types": ("return 1 if bool(x.sum() > 0) else 'a'", "if-expression's true branch has type int but false branch has type str"),
+    "keys of two types, unannotated": ("a = {'a': 1, 2: 2}", "Dicts may only contain homogeneous keys"),
+    "__getitem__ of nothing": ("return x.__getitem__()", "expected exactly 1 argument"),
+    "no annotation": ("a: nn.Linear = x", "Unknown type annotation: 'nn.Linear'"),
     "Any as tuple": ("a: Any = 1\n    return isinstance(a, tuple)", "is not fully defined/refined"),
 }  # fmt: skip
 
@@ -355,3 +363,67 @@ def test_a_call_that_does_not_fit_shows_what_is_called_and_how_to_say_that_nothi
         RuntimeError, match=r"Hint: a value of type 'Optional\[int\]' may be None.*assert n is not None"
     ):
         torch.jit.script(g)
+
+
+def test_a_display_of_two_types_holds_their_union():
+    def total(x: int):
+        for i in [1, "a", 2]:
+            if isinstance(i, int):
+                x += i
+        return x, {"a": 1, "b": "c"}
+
+    with pytest.warns(UserWarning, match=r"heterogeneous types.* Union\[int, str\]"):
+        scripted = torch.jit.script(total)
+    assert scripted(3) == total(3) == (6, {"a": 1, "b": "c"})
+
+
+def test_getitem_by_its_name():
+    @torch.jit.script
+    def items(x, d: Dict[str, int], numbers: List[int], t: typing.Tuple[int, str]):
+        return x.__getitem__(0), d.__getitem__("a"), numbers.__getitem__(1), t.__getitem__(1)
+
+    assert items(torch.ones(2), {"a": 1}, [2, 3], (4, "b")) == (torch.tensor(1.0), 1, 3, "b")
+
+
+Untyped = collections.namedtuple("Untyped", ["first", "second"])
+
+
+def test_a_named_tuple_given_is_one_given_back():
+    @torch.jit.script
+    def same(x):
+        # type: (Untyped) -> Untyped
+        return x
+
+    @torch.jit.script
+    def listed(x: List[Pair]):
+        return x
+
+    assert same(Untyped(torch.ones(1), torch.zeros(2))).second.shape == (2,)
+    assert [p.b for p in listed([Pair(1, 2), Pair(3, 4)])] == [2, 4]
+
+
+@torch.jit.interface
+class Doubles(nn.Module):
+    def double(self, x: Tensor) -> Tensor:
+        pass
+
+
+@torch.jit.script
+class NoModule:
+    def double(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+
+def test_what_keeps_an_argument_from_an_interface():
+    @torch.jit.script
+    def take(x: Doubles, y: Tensor):
+        return x.double(y)
+
+    class Other(nn.Module):
+        def forward(self, x):
+            return x
+
+    with pytest.raises(RuntimeError, match="only a ScriptModule class can be subtype of module interface"):
+        take(NoModule(), torch.ones(1))
+    with pytest.raises(RuntimeError, match="is not compatible with interface .*Doubles: it has no method 'double'"):
+        take(torch.jit.script(Other()), torch.ones(1))

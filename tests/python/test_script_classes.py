@@ -321,7 +321,7 @@ def test_errors_of_classes_name_the_place():
         A = 1
         B = "b"
 
-    with pytest.raises(RuntimeError, match="values of one type"):
+    with pytest.raises(RuntimeError, match="Could not unify type list: members must have values of one type"):
         torch.jit.script(Mixed)
     with pytest.raises(RuntimeError, match="consider passing an instance"):
         torch.jit.script(Twice)

@@ -109,18 +109,29 @@ def _check_containers(value: Any) -> None:
             _check_containers(item)
 
 
-def _check_traceable(value: Any) -> None:
+def _type_text(value: Any) -> str:
+    """How TorchScript writes a value's type: Tuple[Tensor, int]."""
+    if isinstance(value, _C.Tensor):
+        return "Tensor"
+    if isinstance(value, tuple):
+        return f"Tuple[{', '.join(map(_type_text, value))}]"
+    if isinstance(value, list) and value:
+        return f"List[{_type_text(value[0])}]"
+    return type(value).__name__
+
+
+def _check_traceable(value: Any, whole: Any) -> None:
     """Raises RuntimeError for an input that a trace could not follow: anything but tensors, and containers of one kind of them."""
     if isinstance(value, _C.Tensor):
         return
     if isinstance(value, tuple):
         for item in value:
-            _check_traceable(item)
+            _check_traceable(item, whole)
         return
     if not isinstance(value, (list, dict)):
         raise RuntimeError(
-            f"Type '{type(value).__name__}' cannot be traced. Only Tensors and (possibly nested) Lists, Dicts, and Tuples of Tensors can "
-            "be traced; what else a function needs can be bound to it: lambda x: f(x, 3)"
+            f"Type '{_type_text(whole)}' cannot be traced. Only Tensors and (possibly nested) Lists, Dicts, and Tuples of Tensors can "
+            f"be traced, no '{type(value).__name__}'; what else a function needs can be bound to it: lambda x: f(x, 3)"
         )
     items = list(value.values()) if isinstance(value, dict) else value
     if not items:
@@ -135,7 +146,7 @@ def _check_traceable(value: Any) -> None:
             f"{'Dictionary' if isinstance(value, dict) else 'List'} trace inputs must have items of one consistent type, got {names}"
         )
     for item in items:
-        _check_traceable(item)
+        _check_traceable(item, whole)
 
 
 def _clone(value: Any) -> Any:
@@ -344,8 +355,7 @@ def _record(
             _check_containers(out)
         return out
 
-    for given in inputs:
-        _check_traceable(given)
+    _check_traceable(tuple(inputs), tuple(inputs))
     return _C._trace(called, _clone(inputs), names, holder, list(state), list(modules), name, out_of_place)
 
 
