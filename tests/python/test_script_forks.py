@@ -49,7 +49,7 @@ def test_graph_and_code():
         return torch.jit.wait(task) + x
 
     s = torch.jit.script(f)
-    assert "Future(Tensor) = prim::fork(" in str(s.graph) and "aten::wait(" in str(s.graph)
+    assert "Future[Tensor] = prim::fork(" in str(s.graph) and "aten::wait(" in str(s.graph)
     assert "fork(__forked_function)" in s.code and "torch.wait(" in s.code
     assert s(torch.ones(2)).tolist() == [4, 4]
     again = torch.jit.CompilationUnit(s.code)  # the text compiles to the same
@@ -197,7 +197,7 @@ def test_awaits_run_when_asked_for():
         return 0
 
     s = torch.jit.script(f)
-    assert "Await(int) = prim::awaitable(" in str(s.graph)
+    assert "Await[int] = prim::awaitable(" in str(s.graph)
     calls.clear()
     assert s(torch.ones(1), False) == 0 and not calls
     assert s(torch.ones(1), True) == 7 and calls == [3]
