@@ -215,3 +215,34 @@ def test_named_tuples_without_types_go_in_and_come_out():
 
     out = same(Fields(torch.ones(1), second=torch.zeros(2)))
     assert type(out).__name__ == "Fields" and out.first.item() == 1 and out.second.tolist() == [0, 0]
+
+
+def _listed(x):
+    return 2 * x
+
+
+def test_what_is_compiled_is_listed():
+    torch.jit.script(_listed)
+    unit = torch.jit._state._python_cu
+    assert "_listed" in [f.name for f in unit.get_functions()]
+    found = [k for k in unit._functions if k.endswith("test_jit_rest._listed")]
+    assert unit.find_function(found[0])(torch.ones(1)).item() == 2
+
+
+def test_a_script_module_becomes_another():
+    class Scale(torch.nn.Module):
+        def __init__(self, by: float):
+            super().__init__()
+            self.by = by
+
+        @torch.jit.ignore
+        def told(self):
+            return "told"
+
+        def forward(self, x):
+            return x * self.by
+
+    one, other = torch.jit.script(Scale(2.0)), torch.jit.script(torch.nn.Linear(2, 2))
+    one._reconstruct(other._c)
+    assert one(torch.ones(2)).tolist() == other(torch.ones(2)).tolist()
+    assert one.told() == "told" and one.weight is other.weight

@@ -262,6 +262,10 @@ class RecursiveScriptModule(ScriptModule):
             raise RuntimeError("cannot delete methods or parameters of a script module")
         object.__delattr__(self, name)
 
+    def _reconstruct(self, compiled) -> None:
+        """Becomes the module around another compiled object. What hangs on this one in Python stays."""
+        RecursiveScriptModule.__init__(self, compiled)
+
     def _again(self, compiled) -> ScriptModule:
         """Around another object of the same class. What hangs on this one in Python is shared."""
         fresh = type(self)(compiled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 
 class EnabledProxy:
@@ -30,3 +31,16 @@ def _clear_class_state() -> None:
     from . import _classes
 
     _classes._made.clear()
+
+
+def __getattr__(name: str) -> Any:
+    """``_python_cu``: a CompilationUnit of the Python functions that are compiled so far, by their qualified names."""
+    if name != "_python_cu":
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from ._functions import ScriptFunction
+    from ._resolver import _compiled, _qualified_name
+    from ._unit import CompilationUnit
+
+    unit = CompilationUnit()
+    unit._functions.update({_qualified_name(fn): ScriptFunction(made, fn) for fn, made in _compiled.items()})
+    return unit
