@@ -62,6 +62,10 @@ void Profiler::end_range() {
   if (!open_.empty()) end(open_.back());
 }
 
+void Profiler::end_beyond(size_t open) {
+  while (open_.size() > open) end(open_.back());
+}
+
 void Profiler::call(const Op& op, IValue* args, IValue* rets) {
   // Begins or ends a range: no event of its own.
   if (op.name().starts_with("profiler::")) return outer ? rushlight::call(op, args, rets) : op.run(args, rets);

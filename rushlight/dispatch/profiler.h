@@ -26,6 +26,9 @@ class Profiler final : public Interceptor {
   // A named range around whatever is called until the matching end.
   void begin_range(std::string name);
   void end_range();
+  // How many calls and ranges have begun and not ended; and ends those beyond that many, where an exception has left them.
+  size_t open() const { return open_.size(); }
+  void end_beyond(size_t open);
   // In the order in which they began.
   const std::vector<Event>& events() const { return events_; }
   // The profiler that runs on this thread, innermost first; null if there is none.

@@ -1,6 +1,7 @@
 """Parts of TorchScript that few programs have: blocks that stay Python's, local names of types, classes that are not shared."""
 
 import collections
+import contextlib
 
 import pytest
 
@@ -202,6 +203,23 @@ def test_ranges_of_scripts_that_the_profiler_shows(tmp_path):
         assert [c.name for c in outer.cpu_children[0].cpu_children] == ["aten::add"]
         assert names(f, torch.ones(2), True)[1] == ["inner range"]
         assert f(torch.ones(2), False).tolist() == [4, 4]
+
+
+def test_a_range_ends_with_an_error():
+    @torch.jit.script
+    def fails(x, bad: bool):
+        with torch.autograd.profiler.record_function("risky"):
+            if bad:
+                raise ValueError("no")
+        return x + 1
+
+    with torch.autograd.profiler.profile() as profile:
+        for bad in (True, True, False):
+            with contextlib.suppress(Exception):
+                fails(torch.ones(1), bad)
+    profile.key_averages()
+    found = [(e.name, e.cpu_parent) for e in profile.function_events if e.name in ("risky", "aten::add")]
+    assert found == [("risky", None)] * 3 + [("aten::add", None)]
 
 
 Fields = collections.namedtuple("Fields", ["first", "second"])

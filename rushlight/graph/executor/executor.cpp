@@ -3,6 +3,7 @@
 #include "rushlight/core/limits.h"
 #include "rushlight/core/notice.h"
 #include "rushlight/core/thread_state.h"
+#include "rushlight/dispatch/profiler.h"
 #include "rushlight/graph/executor/entries.h"
 #include "rushlight/graph/executor/group.h"
 #include "rushlight/graph/executor/lists.h"
@@ -434,11 +435,16 @@ void Executable::run_program(IValue* args, IValue* results) const {
   }
   size_t at = 0;
   const Instruction* i = nullptr;
-  struct Modes {  // a script's `with torch.no_grad()` ends with the script, by an exception too
+  struct
+      Modes {  // a script's `with torch.no_grad()` ends with the script, by an exception too, and so do ranges of the profiler
     bool grad_enabled = thread_state.grad_enabled;
     bool keep = false;
+    Profiler* profiler = Profiler::current();
+    size_t open = profiler ? profiler->open() : 0;
     ~Modes() {
-      if (!keep) thread_state.grad_enabled = grad_enabled;
+      if (keep) return;
+      thread_state.grad_enabled = grad_enabled;
+      if (profiler && profiler == Profiler::current()) profiler->end_beyond(open);
     }
   } modes;
   // Objects of `with` statements that control is in, and what ends them: at an exception that happens here.
