@@ -288,6 +288,13 @@ void python_warning(const std::string& text) {
   GilAcquire gil;
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw_python_error();
 }
+// Python's filters alone would say what each run says once only the first time.
+void python_warning_at(const std::string& text, const std::string& file, int line) {
+  if (!Py_IsInitialized()) return;
+  GilAcquire gil;
+  if (PyErr_WarnExplicit(PyExc_UserWarning, text.c_str(), file.c_str(), line, nullptr, nullptr) < 0)
+    throw_python_error();
+}
 
 // ---- runs of the engine ---------------------------------------------------------------------------------------------------
 
@@ -396,6 +403,7 @@ void bind_autograd(PyObject* module) {
   anomaly.trace = python_trace;
   anomaly.warn = python_warning;
   show_warning = python_warning;
+  show_warning_at = python_warning_at;
 }
 
 }  // namespace rushlight::py

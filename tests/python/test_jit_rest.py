@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import warnings
 
 import pytest
 
@@ -264,3 +265,24 @@ def test_a_script_module_becomes_another():
     one._reconstruct(other._c)
     assert one(torch.ones(2)).tolist() == other(torch.ones(2)).tolist()
     assert one.told() == "told" and one.weight is other.weight
+
+
+def _warns():
+    warnings.warn("said")
+
+
+def test_warnings_of_scripts_have_their_own_lines():
+    @torch.jit.script
+    def told(n: int):
+        _warns()
+        for _ in range(n):
+            warnings.warn("said")
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("default")
+        told(3)
+        told(2)
+    first = _warns.__code__.co_firstlineno + 1
+    lines = [w.lineno for w in seen]
+    assert {w.filename for w in seen} == {__file__} and len(lines) == 4  # once a run
+    assert lines[0] == lines[2] == first and lines[1] == lines[3] > first

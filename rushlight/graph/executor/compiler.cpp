@@ -166,6 +166,11 @@ class Compiler {
     if (n->is("prim::fork") || n->is("prim::awaitable")) return fork_node(n);
     if (n->is("aten::wait") || n->is("prim::awaitable_wait")) return simple(C::Wait, n);
     if (n->is("prim::awaitable_nowait")) return simple(C::Fork, n, -1, nullptr, n->output()->type());
+    if (n->is("aten::warn")) {
+      auto& i = emit(C::Warn, n);
+      inputs(i, n->inputs());
+      return outputs(i, {next_++});  // whether it has warned, in this run
+    }
     if (n->op) {
       operators_[n] = e_.program_.size();
       return simple(C::Operator, n, 0, n->op);

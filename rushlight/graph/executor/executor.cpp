@@ -311,6 +311,13 @@ void Executable::step(const Instruction& i, IValue* registers) const {
       print_line(line);
       return;
     }
+    case Code::Warn: {
+      const Location& at = i.node->location;
+      if (!registers[out[0]].is_none()) return;
+      registers[out[0]] = true;
+      const std::string text = shown(read(in[0], registers));
+      return at.file.empty() ? show_warning(text) : show_warning_at(text, at.file, at.line);
+    }
     case Code::Format:
       registers[out[0]] =
           IValue((i.node->is("aten::format") ? format_values : percent_format)(gather().data(), i.input_count));

@@ -50,6 +50,7 @@ class Executable {
     Exit,
     Raise,
     Print,
+    Warn,
     Format,
     Cast,
     Is,
