@@ -12,7 +12,7 @@ import seeds  # noqa: E402
 
 CASES = 150
 PROGRAM = """
-import pickle, sys
+import io, pickle, sys
 sys.path.insert(0, sys.argv[1])
 import rushlight
 from rushlight import _data
@@ -27,6 +27,7 @@ readers = {
     "wav": lambda b: rushlight.audio.load(b),
     "onnx_import": lambda b: rushlight.onnx.load(b), "net_def": lambda b: caffe2_pb2.NetDef.FromString(b),
     "caffe2_import": lambda b: rushlight.caffe2.to_module(caffe2_pb2.NetDef(), caffe2_pb2.NetDef.FromString(b)),
+    "checkpoint": lambda b: rushlight.load(io.BytesIO(b[1:])), "archive": lambda b: rushlight.jit.load(io.BytesIO(b[1:])),
     "net_text": lambda b: text_format.Parse(b.decode("latin-1"), caffe2_pb2.NetDef()),
 }
 read = 0
