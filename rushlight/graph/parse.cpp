@@ -295,7 +295,8 @@ class Parser {
         nodes(*inner, depth + 1);
         expect("->");
         for (Value* v : operands()) inner->register_output(v);
-        for (; names_.size() > outside; names_.pop_back()) values_.erase(names_.back());
+        // What a traced call made is used behind it, until outlining takes its block away.
+        for (; names_.size() > outside && !n->is("prim::TracedCall"); names_.pop_back()) values_.erase(names_.back());
       }
       for (Out& o : outs) {
         Value* v = n->add_output(o.type);

@@ -24,7 +24,14 @@ SugaredPtr Lowering::any_module(const Range& range, Value* container, const Expr
            str("Attribute ", slot.name, " is not of annotated type ", interface, ": it has not all of its methods"));
     for (const auto& f : wanted.methods) {  // any may be called, so that an archive has to hold it
       graph::Function* own = module->find_method(f->name);
-      compiling(range, own->name, [&] { return own->made(); });
+      if (!compiling(range, own->name, [&] { return own->made(); })) continue;  // it is being compiled
+      bool fits = own->schema.args.size() == f->schema.args.size() &&
+                  own->schema.returns[0].type->is_subtype_of(*f->schema.returns[0].type);
+      for (size_t i = 1; fits && i < f->schema.args.size(); i++)
+        fits = f->schema.args[i].type->is_subtype_of(*own->schema.args[i].type);
+      if (!fits)
+        fail(range, str("Attribute ", slot.name, " is not of annotated type ", interface, ": its method ",
+                        own->schema.text(), " is not as the interface says, ", f->schema.text()));
     }
   }
   if (!index->type()->is(TK::Int) && !index->type()->is(TK::String))

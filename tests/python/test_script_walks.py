@@ -94,6 +94,26 @@ def test_a_module_that_lacks_a_method_is_not_picked_by_its_interface():
         torch.jit.script(Mixed())
 
 
+def test_a_module_whose_method_is_of_another_type_is_not_picked_by_its_interface():
+    class Counts(nn.Module):
+        def forward(self, x: torch.Tensor) -> int:
+            return x.dim()
+
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.listed = nn.ModuleList([Plus(1.0), Counts()])
+
+        def forward(self, x: torch.Tensor, i: int):
+            layer: Layer = self.listed[i]
+            return layer(x)
+
+    with pytest.raises(
+        RuntimeError, match="Attribute 1 is not of annotated type .*Layer: its method forward.* -> int is not as the"
+    ):
+        torch.jit.script(Mixed())
+
+
 class Walked(nn.Module):
     def __init__(self):
         super().__init__()
