@@ -250,7 +250,11 @@ class Parser {
     at_ += digits.size();
     bool whole = digits.find_first_of(".e") == std::string_view::npos;
     if (whole) at_ += text_.substr(at_, 1) == ".", whole = text_[at_ - 1] != '.';
-    return whole ? IValue(int64_t(d)) : IValue(d);
+    if (!whole) return d;
+    int64_t n = 0;
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), n).ec != std::errc())
+      fail("a whole number of 64 bits");
+    return n;
   }
 
   void nodes(Block& b, int depth = 0) {

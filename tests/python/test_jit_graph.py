@@ -289,3 +289,37 @@ graph(%x : Tensor, %c : bool):
     )
     f = torch._C._create_function_from_graph("f", again)
     assert f(torch.ones(1), True).item() == -1 and f(torch.zeros(1), False).item() == 1
+
+
+def test_constants_that_no_kernel_takes_are_not_folded_by_one():
+    graph = torch._C.parse_ir("""
+graph(%x : Tensor):
+  %t : Tensor = prim::Constant()
+  %u : Tensor = aten::neg(%t)
+  %v : Tensor = aten::mul(%x, %u)
+  return (%v)
+""")
+    undefined = torch._C._create_function_from_graph("undefined", graph)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="neg: expected a tensor for argument 'self', got None"):
+            undefined(torch.ones(1))
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = torch.tensor([[0.0, 2.0], [0.0, 0.0]]).to_sparse()
+
+        def forward(self, x):
+            return x + (-self.a * 3).to_dense()
+
+    frozen = torch.jit.freeze(torch.jit.script(Net().eval()))
+    assert frozen(torch.ones(2, 2)).tolist() == [[1, -5], [1, 1]]
+
+
+def test_whole_numbers_of_graphs_have_64_bits():
+    text = "graph():\n  %0 : int = prim::Constant[value={}]()\n  return (%0)\n"
+    for n in (2**63 - 1, -(2**63), 2**53 + 1):
+        assert torch._C._create_function_from_graph("n", torch._C.parse_ir(text.replace("{}", str(n))))() == n
+    for n in ("9223372036854775808", "1" + "0" * 34):
+        with pytest.raises(RuntimeError, match="a whole number of 64 bits"):
+            torch._C.parse_ir(text.replace("{}", n))

@@ -110,10 +110,11 @@ class Propagator {
     return changed;
   }
 
-  // Runs a node over constants.
+  // Runs a node over constants, which may be undefined, sparse or of another kind that kernels must not see; who watches calls is not told.
   static void compute(const Node& n, std::vector<IValue>& args, std::vector<IValue>& rets) {
     NoGradGuard no_grad;
-    if (n.op) n.op->run(args.data(), rets.data());
+    Scoped<Interceptor*> nobody(thread_state.interceptor, nullptr);
+    if (n.op) call(*n.op, args.data(), rets.data());
     else if (n.primitive) n.primitive->run(args.data(), rets.data());
     else rets[0] = make_list(n.output()->type()->element(), args);
   }
