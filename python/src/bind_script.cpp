@@ -171,7 +171,6 @@ std::vector<IValue> arguments(const Schema& schema, size_t first, PyObject* args
         // A number is no tensor here, as it may be for operators.
         RL_CHECK(TypeError, a.type->kind() != Type::Kind::Tensor || !PyNumber_Check(value) || is_tensor(value), "");
         out.push_back(from_python(as_list(a.list_size ? repeated(value, a).get() : value, *a.type).get(), *a.type));
-        if (!a.type->fields().empty() && out.back().is_tuple()) out.back().to_tuple().type = a.type;
       } catch (const Error&) {
         if (PyUnicode_Check(value) && a.base_type().is(Type::Kind::Device)) throw;  // which says what there is
         std::string member;
@@ -499,14 +498,13 @@ PyObject* object_set(PyObject* self, PyObject* args) {
     const TypePtr& type = c.slots[size_t(slot)].type;
     IValue v;
     try {
-      const ClassType* wanted_class = graph::as_class(type);
-      if (wanted_class && script_from_python(value, v)) {
-        if (wanted_class->is_interface) check_interface(*wanted_class, v.type());
-        else RL_CHECK(TypeError, v.to_object().type == type, "expected an object of the same class, got a ", v.type());
-      }
-      v = from_python(value, *type);
-      if (const ClassType* wanted = graph::as_class(type); wanted && wanted->is_interface)
-        check_interface(*wanted, v.type());
+      const ClassType* wanted = graph::as_class(type);
+      const bool object = wanted && script_from_python(value, v) && v.is_object();  // a ScriptList is none
+      const bool interface = wanted && wanted->is_interface;
+      if (object && !interface)
+        RL_CHECK(TypeError, v.to_object().type == type, "expected an object of the same class, got a ", v.type());
+      if (!object || !interface) v = from_python(value, *type);
+      if (interface) check_interface(*wanted, v.type());
     } catch (const Error& e) {
       throw RuntimeError(str("Could not cast attribute '", name, "' to type ", type, ": ", e.text()));
     }

@@ -167,6 +167,9 @@ def test_a_module_that_an_interface_does_not_fit_is_named():
     net.part = torch.jit.script(By())
     with pytest.raises(RuntimeError, match="Doubles is not compatible with interface .*Scales: its method 'forward'"):
         net.part = torch.jit.script(Doubles())
+    for value in (torch.jit.script([1, 2]), torch.jit.script({"a": 1}), 3, None):
+        with pytest.raises(RuntimeError, match="Could not cast attribute 'part'"):
+            net._c.setattr("part", value)
     assert net(torch.ones(1)).item() == 3
 
 
