@@ -20,7 +20,6 @@ from .jit import _objects  # noqa: F401  methods and properties of the objects
 __all__ = ["load_library", "loaded_libraries", "restored"]
 loaded_libraries = ops.loaded_libraries  # the set of all paths
 _PREFIX = "__torch__.torch.classes."
-_namespaces: dict[str, Namespace] = {}
 
 
 class NativeClass:
@@ -75,4 +74,5 @@ def load_library(path: str) -> None:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module 'torch.classes' has no attribute '{name}'")
-    return _namespaces.setdefault(name, Namespace(f"torch.classes.{name}"))
+    made = globals()[name] = Namespace(f"torch.classes.{name}")
+    return made

@@ -18,6 +18,7 @@ BackendPreprocessFunction preprocess_of(const std::string& backend) {
   return found == preprocess_functions().end() ? nullptr : found->second;
 }
 
+// A default as text; "" for what is no number, truth value or None, which callers then have to give.
 std::string literal(const IValue& v) {
   if (v.isNone()) return "None";
   if (v.isBool()) return v.toBool() ? "True" : "False";
@@ -39,8 +40,7 @@ struct Parameters {
 };
 
 // One method: its results are checked to be what the module's own method returns.
-std::string method_text(const std::string& name, const FunctionSchema& schema) {
-  Parameters p(schema);
+std::string method_text(const std::string& name, const Parameters& p, const FunctionSchema& schema) {
   rushlight::TypePtr result = schema.returns().at(0).type();
   const bool several = result->is(Type::Kind::Tuple);
   std::vector<rushlight::TypePtr> parts = several ? result->contained() : std::vector<rushlight::TypePtr>{result};
@@ -111,8 +111,8 @@ Module to_backend(const std::string& name, const Module& module, const Dict<std:
     RL_CHECK(RuntimeError, method, "to_backend: the compile spec names the method \"", entry.key(), "\", which ",
              module.name(), " has not");
     FunctionSchema schema = method->getSchema();
-    inner.define(method_text(entry.key(), schema));
     Parameters p(schema);
+    inner.define(method_text(entry.key(), p, schema));
     outer.define(rushlight::str("def ", entry.key(), "(self", p.declared, "):\n  return self.__loweredModule__.",
                                 entry.key(), "(", p.passed, ")\n"));
   }

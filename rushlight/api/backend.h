@@ -26,7 +26,7 @@ class PyTorchBackendInterface : public CustomClassHolder {
   virtual impl::GenericList execute(IValue handle, impl::GenericList inputs) = 0;
 };
 
-// Numbers by which a backend names nodes in its errors.
+// Numbers by which a backend names nodes in its errors; none here, where graphs show no nodes to C++ programs.
 using DebugHandleType = int64_t;
 using NodeToDebugHandle = std::unordered_map<const void*, DebugHandleType>;
 using BackendDebugHandleGenerator = std::function<NodeToDebugHandle(const std::shared_ptr<Graph>&)>;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from typing import Any
 
@@ -19,20 +20,20 @@ def _member_of_object(compiled: Any, name: str) -> Any:
             method = ScriptMethod(compiled._call, name)
             method.__dict__.update(owner=types.SimpleNamespace(_c=compiled))
             return method
-        if name in (getters := _properties(compiled)[0]):
+        if name in (getters := _properties(compiled._class_name)[0]):
             return compiled._call(getters[name])
     raise AttributeError(f"{compiled._class_name} (a class of TorchScript) does not have a field with name '{name}'")
 
 
-def _properties(compiled: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """Of an object of a C++ class: {property: the method that reads it}, {property: the one that sets it}."""
-    name = compiled._class_name
+@functools.cache  # a class of C++ stays as it is registered
+def _properties(name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Of a C++ class: {property: the method that reads it}, {property: the one that sets it}; none of any other class."""
     return _C._native_functions(name)[1:] if name.startswith("__torch__.torch.classes.") else ({}, {})
 
 
 def _set_member(compiled: Any, name: str, value: Any) -> None:
     """Sets a property of an object of a C++ class; objects of other classes are set with ``setattr(name, value)``."""
-    getters, setters = _properties(compiled)
+    getters, setters = _properties(compiled._class_name)
     if name in setters:
         compiled._call(setters[name], value)
     elif name in getters:

@@ -6,7 +6,6 @@ import builtins
 import enum
 import functools
 import sys
-import threading
 import types
 import typing
 import weakref
@@ -68,29 +67,18 @@ def create_script_module(
 
     ``stubs_fn`` and ``is_tracing`` are PyTorch's; the methods are those that torch.jit.script compiles.
     """
-    before = _shared.__dict__.get("types", True)
-    _shared.types = before and share_types
-    try:
-        return RecursiveScriptModule(_script_module(nn_module, {}))
-    finally:
-        _shared.types = before
+    return RecursiveScriptModule(_script_module(nn_module, {}, apart=not share_types))
 
 
 def infer_methods_to_compile(nn_module: Module) -> list[str]:
     """The names of the methods that torch.jit.script compiles: forward, and those marked with torch.jit.export."""
-    marked = [
-        n
-        for n in dir(type(nn_module))
-        if getattr(getattr(type(nn_module), n, None), "_torchscript_modifier", "") == "export"
-    ]
-    return [*(["forward"] if type(nn_module).forward is not Module.forward else []), *marked]
+    found = _methods_of(type(nn_module)).items()
+    names = [n for n, fn in found if n == "forward" or getattr(fn, "_torchscript_modifier", "") == "export"]
+    return sorted(names, key="forward".__ne__)
 
 
-_shared = threading.local()
-
-
-def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) -> Any:
-    """The script object. ``shared``: others may have its class; it gets no methods of its own."""
+def _script_module(module: Module, memo: dict[int, Any], shared: bool = True, apart: bool = False) -> Any:
+    """The script object. ``shared``: others may have its class; it gets no methods of its own. ``apart``: none of the classes is shared."""
     if id(module) in memo:
         return memo[id(module)]
     if isinstance(module, RecursiveScriptModule):
@@ -116,7 +104,7 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
             constants[name] = None
         else:
             declared = _type_of(hints[name]) if _is_interface(hints.get(name)) else "module"
-            slots.append((name, _script_module(child, memo), declared))
+            slots.append((name, _script_module(child, memo, apart=apart), declared))
     taken = {name for name, _, _ in slots}
     declared = {*getattr(cls, "__constants__", ()), *(name for name, hint in hints.items() if _is_final(hint))}
     for name, value in {**_class_attributes(cls), **vars(module)}.items():
@@ -218,9 +206,7 @@ def _script_module(module: Module, memo: dict[int, Any], shared: bool = True) ->
 
     container = next((kind for classes, kind in _containers() if isinstance(module, classes)), "")
     # Modules of one Python class whose attributes have equal types and whose constants are equal share a script class.
-    known = (
-        concrete_type_store.type_store.setdefault(cls, {}) if shared and _shared.__dict__.get("types", True) else None
-    )
+    known = concrete_type_store.type_store.setdefault(cls, {}) if shared and not apart else None
     compiled = _C._make_object(describe, slots, constants, _resolve, known, functions, container)
     memo[id(module)] = compiled
     for name in {fn.__name__ for found in hooks.values() for fn in found}:

@@ -67,6 +67,8 @@ def _add_classes(annotation: Any, names: dict[str, Any]) -> None:
 
 def _add_aliases(fn: Any, names: dict[str, Any]) -> None:
     """Local names of types that only annotations have: in ``def f(x: T)`` what T is, is known from the function's annotations."""
+    if "<locals>" not in fn.__qualname__:  # its globals have all names
+        return
     if not any(isinstance(a, type) or typing.get_args(a) for a in fn.__annotations__.values()):
         return
     with contextlib.suppress(OSError, SyntaxError):
